@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cupysim.models.detector import Detector
     from cupysim.models.diffuse import Diffuse, DiffuseModel
     from cupysim.models.experiment import Experiment
+    from cupysim.models.further_crystal import FurtherCrystal
     from cupysim.models.mosaic_model import Distribution, MosaicModel
     from cupysim.models.mosaicity import Mosaicity
     from cupysim.models.panel import Panel
@@ -81,6 +82,7 @@ _HOMES = {
     "models.detector": ("Detector",),
     "models.diffuse": ("Diffuse", "DiffuseModel"),
     "models.experiment": ("Experiment",),
+    "models.further_crystal": ("FurtherCrystal",),
     "models.rendering": ("Region", "Rendering"),
     "models.mosaic_model": ("Distribution", "MosaicModel"),
     "models.mosaicity": ("Mosaicity",),
@@ -122,6 +124,7 @@ __all__ = [
     "Distribution",
     "Experiment",
     "Frame",
+    "FurtherCrystal",
     "Gradients",
     "Image",
     "MosaicModel",

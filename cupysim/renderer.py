@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -346,11 +347,27 @@ class Renderer:
             Result of the backend.
         """
         observer = observer or Observer()
+        first, *others = plan.parts
         with self._alone():
             limit = self.tolerance
-            if limit is not None and not warn_of_exact_image(plan, limit, observer.needs_numpy):
-                plan = plan.with_same_axes(tolerance=limit)
-            return self._backend.render(plan, observer, image)
+            if limit is not None:
+                # errors of the parts add up, and no part is brighter than the whole
+                limit = replace(limit, value=limit.value / len(plan.parts))
+            rendered = self._render_part(first, limit, observer, image)
+            for part in others:
+                more = None
+                if image is not None and not isinstance(image, np.ndarray):
+                    more = self._backend.new_device_array(part.shape, np.float32)
+                rendered = rendered.add(self._render_part(part, limit, observer, more))
+        return rendered
+
+    def _render_part(
+        self, plan: RenderPlan, limit: Tolerance | None, observer: Observer, image: Any
+    ) -> Rendered:
+        """Render a plan without further crystals, within a tolerance if that is possible."""
+        if limit is not None and not warn_of_exact_image(plan, limit, observer.needs_numpy):
+            plan = plan.with_same_axes(tolerance=limit)
+        return self._backend.render(plan, observer, image)
 
     def differentiate(
         self, plan: GradientPlan, observer: Observer | None = None, *, device_arrays: bool = False
@@ -373,8 +390,14 @@ class Renderer:
         """
         if self.tolerance is not None:
             plan = plan.within(self.tolerance)
+        observer = observer or Observer()
         with self._alone():
-            return self._backend.differentiate(plan, observer or Observer(), device_arrays)
+            found: Gradients | None = None
+            for part in plan.parts:
+                of_part = self._backend.differentiate(part, observer, device_arrays)
+                found = of_part if found is None else found.add(of_part)
+        assert found is not None
+        return found
 
     def _on_device(self, plan: RenderPlan, observer: Observer) -> Any:
         image = self._backend.new_device_array(plan.shape, np.float32)

@@ -9,7 +9,6 @@ host reads only the shifts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -79,7 +78,7 @@ def _differentiated(
     shifts = dict(zip(names, values.tolist(), strict=True))
     plan = gradient_plan(with_fixed_sampling(experiment), shifts, wanted or ("scale",))
     if not wanted:
-        plan = replace(plan, names=(), rows=plan.rows[:, :0])
+        plan = plan.without_parameters()
     found = renderer.differentiate(plan, device_arrays=renderer.has_one_device)
     return found, 1.0 + shifts.get("scale", 0.0)
 

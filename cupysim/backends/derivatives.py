@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cupysim.backends.factor_derivatives import FactorGradient
-from cupysim.models.parameters import GROUPS
-from cupysim.plan.gradient_plan import FACTORS, UNITS, GradientPlan
+from cupysim.models.crystal_names import numbered, with_number
+from cupysim.models.parameters import GROUPS, parameter
+from cupysim.plan.gradient_plan import FACTORS, GradientPlan
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -21,7 +22,7 @@ class Gradients:
         Names of the parameters, in the order of `values`.
     values : ndarray or cupy.ndarray of float64, shape (n_parameters, [n_panels,] n_slow, n_fast)
         Derivative of each pixel's expected photons with respect to each parameter, in photons per
-        unit of the parameter (`cupysim.plan.gradient_plan.UNITS`); zero in pixels that were not
+        unit of the parameter (`units`); zero in pixels that were not
         computed. Detectors of panels have an axis of panels.
     photons : ndarray or cupy.ndarray of float64, shape ([n_panels,] n_slow, n_fast)
         Expected photons, before they are rounded to float32.
@@ -68,6 +69,17 @@ class Gradients:
             images = images[:, 0]
         return cls(gradient_plan.names, images[:-1], images[-1], structure_factors, limits, share)
 
+    def add(self, other: Gradients) -> Gradients:
+        """Add the photons and derivatives of a further crystal, in place."""
+        self.values[...] += other.values
+        self.photons[...] += other.photons
+        limits = self.limits
+        if limits is None or other.limits is None:
+            limits = other.limits if limits is None else limits
+        else:
+            limits = limits + other.limits
+        return replace(self, limits=limits, share=0.5 * (self.share + other.share))
+
     def __repr__(self) -> str:
         size = " x ".join(str(length) for length in reversed(self.photons.shape))
         return f"<cupysim.Gradients: {size} pixels with {', '.join(self.names)}>"
@@ -78,7 +90,7 @@ class Gradients:
 
         The unit of a derivative is photons divided by the unit of the parameter.
         """
-        return tuple(UNITS[name] for name in self.names)
+        return tuple(parameter(name).unit for name in self.names)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Derivatives with respect to one parameter, or to all parameters of a group.
@@ -86,10 +98,11 @@ class Gradients:
         The shape is (n_slow, n_fast) for a parameter, (n_members, n_slow, n_fast) for a group. If
         there is no such derivative, a `KeyError` lists the names that exist.
         """
-        members = GROUPS.get(name, (name,))
+        base, number = numbered(name)
+        members = tuple(with_number(member, number) for member in GROUPS.get(base, (base,)))
         if not set(members) <= set(self.names):
             hint = "; .structure_factors has them" if name == FACTORS else ""
             known = ", ".join(self.names)
             raise KeyError(f"no derivative with respect to {name}; there are {known}{hint}")
         places = [self.names.index(member) for member in members]
-        return self.values[places] if name in GROUPS else self.values[places[0]]
+        return self.values[places] if base in GROUPS else self.values[places[0]]

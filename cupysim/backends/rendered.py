@@ -73,7 +73,8 @@ class Culled:
     n_computed, n_terms : int
         Number of terms computed, and of those of the exact images.
     peaks : ndarray, shape (n_shots,), or None
-        Photons of the brightest Bragg pixel of each shot, if the tolerances are relative to it.
+        Photons of the brightest Bragg pixel of each shot, if the tolerances are relative to it. If
+        crystals are rendered one after the other, the largest of theirs.
     """
 
     tolerances: np.ndarray
@@ -89,6 +90,18 @@ class Culled:
         tolerances = np.array([photons for photons, _ in limits])
         peaks = [peak for _, peak in limits if peak is not None]
         return cls(tolerances, n_computed, n_terms, np.array(peaks) if peaks else None)
+
+    def plus(self, other: Culled) -> Culled:
+        """What the renders of two parts of the crystals left out together."""
+        peaks = self.peaks
+        if peaks is not None and other.peaks is not None:
+            peaks = np.maximum(peaks, other.peaks)
+        return Culled(
+            self.tolerances + other.tolerances,
+            self.n_computed + other.n_computed,
+            self.n_terms + other.n_terms,
+            peaks,
+        )
 
     @property
     def share(self) -> float:
@@ -122,6 +135,20 @@ class Rendered:
     interpolation_stops: list[InterpolationStop | None]
     made_by: MadeBy
     culled: Culled | None = None
+
+    def add(self, other: Rendered) -> Rendered:
+        """Add the photons of further crystals, in place. Counts of terms add up too."""
+        self.image[...] += other.image
+        stops = [
+            mine or theirs
+            for mine, theirs in zip(
+                self.interpolation_stops, other.interpolation_stops, strict=True
+            )
+        ]
+        culled = self.culled or other.culled
+        if self.culled is not None and other.culled is not None:
+            culled = self.culled.plus(other.culled)
+        return replace(self, interpolation_stops=stops, culled=culled)
 
     def of_shot(self, shot: int) -> Rendered:
         """The part of the result that belongs to one shot. Counts of terms are those of all."""

@@ -123,6 +123,8 @@ def _run(words: Sequence[str]) -> None:
     args, experiment = job.arguments, job.experiment
     if args.printout and args.backend not in ("auto", "numpy"):
         raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")
+    if args.printout and experiment.further_crystals:
+        raise OptionError("-printout", "possible for one crystal only; cupysim trace --crystal")
     name = "numpy" if args.printout else args.backend
     renderer = Renderer(name, args.precision, args.threads, args.devices, job.tolerance)
     with watch.stage("planning"):
@@ -140,7 +142,7 @@ def _run(words: Sequence[str]) -> None:
 
         listener = Printout(plan, experiment.beam.wavelength, args.printout_pixel, report)
     elif args.progress:
-        listener = Progress(experiment.region.n_pixels * plan.shape[1], report)
+        listener = Progress(experiment.region.n_pixels * plan.shape[1] * len(plan.parts), report)
     try:
         with watch.stage("rendering"):
             image = renderer.image(experiment, plan, listener)

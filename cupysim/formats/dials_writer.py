@@ -51,7 +51,7 @@ def write_experiments(
     experiment: Experiment,
     image_path: os.PathLike[str] | str | None = None,
 ) -> None:
-    """Write an experiment as a list with one experiment.
+    """Write an experiment as a list with one experiment for each crystal.
 
     Parameters
     ----------
@@ -80,7 +80,6 @@ def write_experiments(
     rotation = to_imgcif(frame)
     detector = detector_in(experiment, rotation, "experiment lists")
     is_still = sweep.range == 0.0
-    direct = experiment.lattice.direct
     numbers = {"beam": 0, "detector": 0, "crystal": 0}
     content: dict[str, Any] = {
         "__id__": "ExperimentList",
@@ -102,10 +101,7 @@ def write_experiments(
         images, first_image = _images(os.fspath(image_path), is_still)
         content["imageset"].append(images)
         content["experiment"][0]["imageset"] = 0
-    if is_still:
-        angle = np.float64(experiment.scan.start)
-        direct = np.stack([rotate_axis(vector, frame.spindle, angle) for vector in direct])
-    else:
+    if not is_still:
         spindle, start, width = forward(
             rotation @ frame.spindle, experiment.scan.start, sweep.range
         )
@@ -129,13 +125,20 @@ def write_experiments(
                 "valid_image_ranges": {},
             }
         )
-    vectors = {
-        f"real_space_{name}": (rotation @ vector).tolist()
-        for name, vector in zip("abc", direct, strict=True)
-    }
-    content["crystal"].append(
-        {"__id__": "crystal", **vectors, "space_group_hall_symbol": SPACE_GROUP}
-    )
+    models = content["experiment"].pop()
+    for number, each in enumerate(experiment.each_crystal):
+        direct = each.lattice.direct
+        if is_still:
+            angle = np.float64(experiment.scan.start)
+            direct = np.stack([rotate_axis(vector, frame.spindle, angle) for vector in direct])
+        vectors = {
+            f"real_space_{name}": (rotation @ vector).tolist()
+            for name, vector in zip("abc", direct, strict=True)
+        }
+        content["crystal"].append(
+            {"__id__": "crystal", **vectors, "space_group_hall_symbol": SPACE_GROUP}
+        )
+        content["experiment"].append(models | {"crystal": number})
     stream.write((json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 

@@ -50,7 +50,8 @@ class Image(ImagePixels):
         * ``h``, ``k``, ``l``: Miller indices;
         * ``fast``, ``slow``: position (pixels from the outer corner of the first pixel);
         * ``F``: structure factor (electrons); ``excitation``: partiality of a still;
-        * ``photons``: expected photons; ``panel``: number of the panel.
+        * ``photons``: expected photons; ``panel``: number of the panel, from 0;
+        * ``crystal``: number of the crystal, from 1.
 
         ``spots.to_dataframe()`` returns a pandas table.
         """

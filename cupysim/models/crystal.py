@@ -116,6 +116,8 @@ class Crystal:
         Mosaic domains.
     diffuse : Diffuse, optional
         Diffuse scattering around the reflections.
+    scale : float
+        Factor of the crystal's photons, for example the fraction of its volume in the beam.
 
     Raises
     ------
@@ -133,6 +135,7 @@ class Crystal:
     fudge: float = 1.0
     mosaicity: Mosaicity = field(default_factory=Mosaicity)
     diffuse: Diffuse | None = None
+    scale: float = 1.0
     _oriented: dict[Quirks, OrientedCrystal] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -164,7 +167,10 @@ class Crystal:
             n_cells_off_diagonal=tuple(finite(count, OFF_DIAGONAL) for count in off_diagonal),
             shape=member(Shape, self.shape, "crystal: shape"),
             fudge=finite(self.fudge, "crystal: fudge"),
+            scale=finite(self.scale, "crystal: scale"),
         )
+        if not self.scale > 0.0:
+            raise ModelError(f"crystal: scale must be positive, got {self.scale:g}")
         if self.misset is not None:
             angles = three(self.misset, "crystal: misset")
             assign(self, misset=tuple(finite(angle, "crystal: misset") for angle in angles))
@@ -292,6 +298,13 @@ class OrientedCrystal:
             )
         ]
         a, b, c = (max(count, 1.0) for count in counts)
+        return a, b, c
+
+    @property
+    def size(self) -> tuple[float, float, float]:
+        """Lengths of the crystal along a, b, c (m)."""
+        counts = self.cell_counts
+        a, b, c = (float(edge * count) for edge, count in zip(self.edges, counts, strict=True))
         return a, b, c
 
     @property

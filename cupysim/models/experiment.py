@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import cast
 
 import numpy as np
 
-from cupysim.errors import ModelError
+from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.arrays import norm
 from cupysim.maths.cell import Lattice
 from cupysim.maths.detector_geometry import PanelGeometry
@@ -20,6 +21,7 @@ from cupysim.models.checks import assign, vector_of, warn_of_length
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
 from cupysim.models.detector import Detector, PlacedDetector
+from cupysim.models.further_crystal import FurtherCrystal, further_tuple
 from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector, PlacedPanels
@@ -54,6 +56,8 @@ class Experiment:
         Background from water. By default none.
     backgrounds : sequence of Amorphous
         Amorphous matter in the beam.
+    further_crystals : sequence of FurtherCrystal
+        Crystals in the beam beside `crystal`; their photons add up.
     rendering : Rendering
         Region, mask and sampling.
     quirks : Quirks, str or iterable of int
@@ -74,6 +78,7 @@ class Experiment:
     scan: Scan = field(default_factory=Scan)
     water: Water = field(default_factory=Water)
     backgrounds: tuple[Amorphous, ...] = ()
+    further_crystals: tuple[FurtherCrystal, ...] = ()
     rendering: Rendering = field(default_factory=Rendering)
     quirks: Quirks | str | Iterable[int] = CORRECTED
 
@@ -92,7 +97,12 @@ class Experiment:
                 expected = " or a ".join(each.__name__ for each in kinds)
                 raise ModelError(f"experiment: {name} must be a {expected}")
         policy = Quirks.of(self.quirks)
-        assign(self, quirks=policy, backgrounds=amorphous_tuple(self.backgrounds))
+        assign(
+            self,
+            quirks=policy,
+            backgrounds=amorphous_tuple(self.backgrounds),
+            further_crystals=further_tuple(self.further_crystals),
+        )
         self._check_detector()
         mask, shape = self.rendering.mask, self.image_shape
         if mask is not None and mask.shape != shape:
@@ -291,18 +301,67 @@ class Experiment:
     @property
     def crystal_size(self) -> tuple[float, float, float]:
         """Edges of the crystal (m)."""
-        edges, counts = self.oriented.edges, self.cell_counts
-        a, b, c = (float(edge * count) for edge, count in zip(edges, counts, strict=True))
-        return a, b, c
+        return self.oriented.size
+
+    @cached_property
+    def each_crystal(self) -> tuple[Experiment, ...]:
+        """The experiment with each of its crystals alone, with the same sub-pixels for all."""
+        if not self.further_crystals:
+            return (self,)
+        rendering = replace(self.rendering, oversample=self.oversample)
+        with warnings.catch_warnings():
+            # this experiment has already warned
+            warnings.simplefilter("ignore", CupysimWarning)
+            first = replace(self, further_crystals=(), rendering=rendering)
+            found = [first]
+            for each in self.further_crystals:
+                factors = each.structure_factors or self.structure_factors
+                found.append(replace(first, crystal=each.crystal, structure_factors=factors))
+        return tuple(found)
+
+    def only_crystal(self, number: int) -> Experiment:
+        """The experiment with one of its crystals alone.
+
+        Parameters
+        ----------
+        number : int
+            Number of the crystal, from 1.
+
+        Raises
+        ------
+        ModelError
+            If there is no such crystal.
+        """
+        crystals = self.each_crystal
+        if not 1 <= number <= len(crystals):
+            raise ModelError(f"there is no crystal {number}; the experiment has {len(crystals)}")
+        return crystals[number - 1]
+
+    def with_crystal(self, number: int, crystal: Crystal) -> Experiment:
+        """Return the experiment with another crystal in the place of one of its crystals.
+
+        Parameters
+        ----------
+        number : int
+            Number of the crystal to replace, from 1.
+        crystal : Crystal
+            The other crystal.
+        """
+        if number == 1:
+            return replace(self, crystal=crystal)
+        further = list(self.further_crystals)
+        further[number - 2] = replace(further[number - 2], crystal=crystal)
+        return replace(self, further_crystals=tuple(further))
 
     @cached_property
     def recommended_oversample(self) -> int:
-        """Number of sub-pixels along a pixel edge that the crystal's size needs."""
+        """Number of sub-pixels along a pixel edge that the largest crystal needs."""
         if isinstance(self.detector, Detector):
             pixels = [(self.geometry.distance, self.detector.pixel_size)]
         else:
             pixels = [(panel.close_distance, max(panel.edges)) for panel in self.detector]
-        size, wavelength = max(self.crystal_size), self.beam.wavelength
+        further = [each.crystal.oriented(self.policy).size for each in self.further_crystals]
+        size, wavelength = max(*self.crystal_size, *np.ravel(further)), self.beam.wavelength
         return max(recommended_oversample(size, wavelength, *pixel) for pixel in pixels)
 
     @property

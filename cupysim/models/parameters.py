@@ -14,6 +14,7 @@ from cupysim.maths.cell import oriented_lattice
 from cupysim.maths.derivatives import upright_cell
 from cupysim.models.conventions import Pivot
 from cupysim.models.crystal import Crystal, UnitCell
+from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, motion_of, moved, panels_of
@@ -133,6 +134,7 @@ PARAMETERS: dict[str, Parameter] = {
     "phi": _TURN,
     "fluence": Parameter("photons/m^2", "photons/m^2", 1.0, Limit(0.99, True), told=True),
     "scale": Parameter("", "", 1.0, Limit(math.inf), varies=False),
+    "crystal_scale": Parameter("", "", 1.0, Limit(0.99, True), of_crystal=True),
 }
 """Parameters that are numbers. A new one needs an entry here, its value and its change below, and a
 row of slopes in `cupysim.plan.gradient_plan`."""
@@ -148,7 +150,8 @@ def parameter(name: str) -> Parameter:
     Parameters
     ----------
     name : str
-        One of `PARAMETERS`, or a motion of panels (`cupysim.models.panel_motion`).
+        One of `PARAMETERS`, or a motion of panels (`cupysim.models.panel_motion`). The number of a
+        crystal may follow (`cupysim.models.crystal_names`).
 
     Raises
     ------
@@ -157,7 +160,7 @@ def parameter(name: str) -> Parameter:
     """
     motion = motion_of(name)
     if motion is None:
-        return PARAMETERS[name]
+        return PARAMETERS[numbered(name)[0]]
     return replace(_TURN if motion[0] in TURNS else _PLACE, varies=False, told=False)
 
 
@@ -169,7 +172,7 @@ def current(experiment: Experiment, name: str) -> float:
     experiment : Experiment
         Experiment that has the parameter.
     name : str
-        One of `PARAMETERS`, or a motion of panels.
+        A name as for `parameter`.
 
     Returns
     -------
@@ -185,6 +188,9 @@ def current(experiment: Experiment, name: str) -> float:
     if motion_of(name) is not None:
         panels_of(experiment, name)
         return 0.0
+    name, number = numbered(name)
+    if number > 1:
+        return current(experiment.only_crystal(number), name)
     if name in OF_ONE_PANEL:
         return _of_detector(experiment, name)
     if name in GROUPS["misset"]:
@@ -205,6 +211,7 @@ def current(experiment: Experiment, name: str) -> float:
         "phi": experiment.scan.start,
         "fluence": beam.fluence,
         "scale": 1.0,
+        "crystal_scale": crystal.scale,
     }[name]
 
 
@@ -287,8 +294,8 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     experiment : Experiment
         Experiment to start from.
     name : str
-        One of `PARAMETERS`, except the scale and the numbers of cells, or a motion of panels. A
-        changed number of cells is not an integer, so only plans can have it.
+        A name as for `parameter`, except the scale and the numbers of cells. A changed number of
+        cells is not an integer, so only plans can have it.
     by : float
         Change, in the unit of the parameter's derivative.
 
@@ -302,9 +309,13 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     ModelError
         If the change is impossible, or the parameter has no effect.
     """
-    crystal, beam = experiment.crystal, experiment.beam
     if motion_of(name) is not None:
         return moved(experiment, name, by)
+    name, number = numbered(name)
+    if number > 1:
+        other = changed(experiment.only_crystal(number), name, by).crystal
+        return experiment.with_crystal(number, other)
+    crystal, beam = experiment.crystal, experiment.beam
     if name in GROUPS["misset"]:
         misset = list(crystal.misset or (0.0, 0.0, 0.0))
         misset[GROUPS["misset"].index(name)] += by
@@ -321,8 +332,10 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
         names = spread_names(experiment)
         if name not in names:
             raise ModelError(f"parameter {name!r}: {without_effect(experiment, name)}")
-        other = crystal.mosaicity.changed(names.index(name), by)
-        return replace(experiment, crystal=replace(crystal, mosaicity=other))
+        mosaicity = crystal.mosaicity.changed(names.index(name), by)
+        return replace(experiment, crystal=replace(crystal, mosaicity=mosaicity))
+    if name == "crystal_scale":
+        return replace(experiment, crystal=replace(crystal, scale=crystal.scale + by))
     if name == "wavelength":
         return replace(experiment, beam=replace(beam, wavelength=beam.wavelength + by))
     if name == "fluence":

@@ -91,13 +91,17 @@ def default_values() -> dict[str, Any]:
     return values
 
 
-def scan(words: Sequence[str]) -> tuple[dict[str, Any], frozenset[str]]:
+def scan(
+    words: Sequence[str], quirks: Quirks | None = None
+) -> tuple[dict[str, Any], frozenset[str]]:
     """Read a command line.
 
     Parameters
     ----------
     words : sequence of str
         The words after the program's name.
+    quirks : Quirks, optional
+        Corrected quirks, if the words are only a part of the command line.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def scan(words: Sequence[str]) -> tuple[dict[str, Any], frozenset[str]]:
     OptionError
         If an option is unknown, or its values are missing or are not numbers.
     """
-    scanner = _Scanner(words)
+    scanner = _Scanner(words, quirks)
     scanner.scan()
     return scanner.given, frozenset(scanner.seen)
 
@@ -119,7 +123,7 @@ def scan(words: Sequence[str]) -> tuple[dict[str, Any], frozenset[str]]:
 class _Scanner:
     """Reads the words one by one; later settings replace earlier ones."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], quirks: Quirks | None) -> None:
         self.words = list(words)
         self.given: dict[str, Any] = {}
         self.set_by: dict[str, str] = {}
@@ -127,7 +131,7 @@ class _Scanner:
         self.values_end = 0
         self.ignoring = False
         # known before any other word, because it decides how words are read
-        self.quirks = corrected_quirks(self.words)
+        self.quirks = corrected_quirks(self.words) if quirks is None else quirks
 
     def scan(self) -> None:
         """Read all words, and warn of options that also set another one."""

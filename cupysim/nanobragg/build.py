@@ -16,24 +16,20 @@ from cupysim.drop_ins.sweeps import (
     complete_sensor,
     turns_back,
 )
-from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError, OptionError
-from cupysim.maths.cell import upright_reciprocal
+from cupysim.errors import CupysimWarning, FileFormatError, ModelError, OptionError
 from cupysim.maths.detector_geometry import DetectorAngles
-from cupysim.maths.mosaic import random_misset
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
 from cupysim.models.background import Amorphous, Water
 from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
-from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
-from cupysim.models.diffuse import Diffuse
 from cupysim.models.experiment import Experiment
+from cupysim.models.further_crystal import FurtherCrystal
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.rendering import Region, Rendering
 from cupysim.models.scan import Scan
-from cupysim.models.spot_shape import Shape
 from cupysim.models.tolerance import Tolerance
-from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
+from cupysim.nanobragg.arguments import Arguments, default_values, scan
 from cupysim.nanobragg.beam import make_beam
 from cupysim.nanobragg.consequences import (
     first_placing,
@@ -44,17 +40,15 @@ from cupysim.nanobragg.consequences import (
     warn_of_matrix_frame,
     warn_of_sources_elsewhere,
 )
+from cupysim.nanobragg.crystals import build_crystals
 from cupysim.nanobragg.detection import chosen_response
-from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
 from cupysim.nanobragg.inherited import INHERITABLE, NOTHING
 from cupysim.nanobragg.job import Job
-from cupysim.nanobragg.mosaic_domains import mosaic_domains
 from cupysim.nanobragg.structure_files import (
     BEYOND_THE_CORNERS,
     measured_structure,
     reads_dump,
     resolution_limit,
-    structure_factors,
     take_wavelength,
 )
 from cupysim.quirks import NANOBRAGG, Quirk, warn_quirk
@@ -123,9 +117,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
 
         sensor = changed_sensor(inherited.sensor, given, quirks)
         detector = replace(one_panel, sensor=sensor)
-    structure = structure_factors(args, beam, detector, measured)
-    check_given_cell(args, structure, beam.wavelength)
-    crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
+    first, *others = build_crystals(args, beam, detector, measured, table, clock)
     if mask is not None and mask.shape != (detector.n_slow, detector.n_fast):
         raise FileFormatError(
             args.mask_file,
@@ -137,12 +129,19 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         warnings.warn(CupysimWarning(remark), stacklevel=2)
     experiment = Experiment(
         beam=beam,
-        crystal=crystal,
+        crystal=first.crystal,
         detector=detector,
-        structure_factors=structure.factors,
+        structure_factors=first.structure.factors,
         scan=_scan(args),
         water=Water(args.water),
         backgrounds=_backgrounds(args, beam, detector),
+        further_crystals=tuple(
+            FurtherCrystal(
+                each.crystal,
+                None if each.structure is first.structure else each.structure.factors,
+            )
+            for each in others
+        ),
         rendering=_rendering(args, mask),
         quirks=quirks,
     )
@@ -151,12 +150,19 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     warn_of_sources_elsewhere(args, experiment)
     warn_of_matrix_frame(args, experiment.frame, inherited.exact)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
-    notes = (*structure.notes, *([wavelength_note] if wavelength_note else []))
+    if first.has_own_structure:
+        # a dump file would hold the structure factors of this crystal in place of those of -hkl
+        args.values["use_dump"] = False
+    structures = dict.fromkeys(each.structure for each in (first, *others))
+    notes = [note for structure in structures for note in structure.notes]
+    notes += [wavelength_note] if wavelength_note else []
+    if args.crystals_file is not None:
+        notes.append(f"{len(others) + 1} crystals, from {args.crystals_file}")
     stream = RandomStream(noise_seed, table)
     tolerance = read_tolerance(args.tolerance)
     response = chosen_response(args)
     return Job(
-        args, experiment, noise_seed, stream, tuple(words), clock, notes, tolerance, response
+        args, experiment, noise_seed, stream, tuple(words), clock, tuple(notes), tolerance, response
     )
 
 
@@ -181,29 +187,6 @@ def detector_size(args: Arguments) -> tuple[float, float]:
     return fast, slow
 
 
-def clipped_size(args: Arguments) -> tuple[float, float, float]:
-    """Size of the crystal (m); the beam clips its y and z size (quirk Q48)."""
-    sizes = [args.sample_x, args.sample_y, args.sample_z]
-    if args.beamsize >= 0.0:
-        sizes[1:] = [min(size, args.beamsize) for size in sizes[1:]]
-    return sizes[0], sizes[1], sizes[2]
-
-
-def _diffuse(args: Arguments) -> Diffuse | None:
-    given = {name: getattr(args, name) for name in ("diffuse_gamma", "diffuse_sigma")}
-    if all(given.values()):
-        return Diffuse(
-            given["diffuse_gamma"], given["diffuse_sigma"], args.diffuse_laue or "-1", 1,
-            bool(args.diffuse_only),
-        )  # fmt: skip
-    given |= {name: getattr(args, name) for name in ("diffuse_laue", "diffuse_only")}
-    for name, value in given.items():
-        if value:
-            needed = "sigma" if name == "diffuse_gamma" else "gamma"
-            raise CupysimError(f"-{name} needs -diffuse_{needed}")
-    return None
-
-
 def _backgrounds(
     args: Arguments, beam: Beam, detector: Detector | PanelDetector
 ) -> tuple[Amorphous, ...]:
@@ -218,45 +201,6 @@ def _backgrounds(
         finest = resolution_limit(beam, detector, args.quirks) / BEYOND_THE_CORNERS
     warn_of_table_ends(matter, finest)
     return matter
-
-
-def _crystal(
-    args: Arguments, wavelength: float, table: ShuffleTable, clock: int, known: UnitCell | None
-) -> Crystal:
-    """Make the crystal; `known` is the cell that came with the structure factors."""
-    cell = None if args.cell is None else given_cell(args.cell)
-    reciprocal = args.values.get("reciprocal")
-    if args.matrix_file is not None:
-        from cupysim.formats import matrix_checks
-
-        reciprocal = matrix_checks.read_reciprocal(args.matrix_file, wavelength, cell is None)
-        if args.cell is not None:
-            matrix_checks.warn_of_other_angles(args.matrix_file, reciprocal, args.cell)
-    if cell is None and reciprocal is None:
-        if known is None:
-            raise CupysimError("no unit cell: give -cell or -mat")
-        # quirk Q5 is for -cell; a new kind of input has the correct orientation
-        reciprocal = upright_reciprocal(known.lengths_angstrom, known.angles)
-    misset = args.misset
-    if isinstance(misset, str) and misset == RANDOM:
-        seed = clock if args.misset_seed is None else args.misset_seed
-        misset = random_misset(RandomStream(seed, table))
-    crystal = Crystal(
-        cell=cell,
-        reciprocal=reciprocal,
-        misset=misset,
-        n_cells=(args.n_a, args.n_b, args.n_c),
-        n_cells_off_diagonal=args.off_diagonal_cells or (0.0, 0.0, 0.0),
-        size=clipped_size(args),
-        shape=Shape(args.shape),
-        fudge=args.fudge,
-        diffuse=_diffuse(args),
-    )
-    # drawn after the random orientation, from the same table, as in the C program
-    crystal = replace(crystal, mosaicity=mosaic_domains(args, crystal, table))
-    if known is not None:
-        warn_of_other_cell(args, known, crystal, wavelength)
-    return crystal
 
 
 def _detector(args: Arguments) -> Detector:

@@ -122,6 +122,17 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
             Quirk.INFINITE_ABSORPTION,
             "-detector_abs inf before -detector_thick: the whole image is zero",
         )
+    warn_of_ineffective_crystal_options(args)
+
+
+def warn_of_ineffective_crystal_options(args: Arguments) -> None:
+    """Warn of options of a crystal that its other options make ineffective.
+
+    Parameters
+    ----------
+    args : Arguments
+        Values of the command line, with those of a line of -crystals.
+    """
     if "-fudge" in args.seen and Shape(args.shape) not in SHAPES_WITH_FUDGE:
         warnings.warn(
             CupysimWarning(f"-fudge has no effect on the spot shape {args.shape}"), stacklevel=2

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from cupysim.drop_ins.units import ANGSTROM, DEGREE, NONE
-from cupysim.nanobragg.option_kinds import BEAM, CRYSTAL, Kind, Match, Option, choice, integer
+from cupysim.nanobragg.option_kinds import (
+    BEAM,
+    CRYSTAL,
+    Kind,
+    Match,
+    Option,
+    choice,
+    integer,
+    new_path,
+    number,
+)
 
 SPOT_SHAPES = (
     "square", "round", "gauss", "tophat", "gauss_star", "gauss_argchk", "no_fringes", "flat",
@@ -43,6 +53,11 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         Kind.TEXT, 1, NONE, ("backgrounds",), match=Match.EXACT,
         metavar="NAME,MM|FILE,MM,DENSITY,MASS", is_new=True, repeats=True,
     ),
+    new_path("-crystals", CRYSTAL,
+             "Several crystals: a file with a line of crystal options for each. The command line "
+             "has the options that a line lacks.", "crystals_file"),
+    number("-crystal_scale", CRYSTAL, "Factor of the photons of the crystal.",
+           dest="crystal_scale", default="1", match=Match.EXACT, limit="positive", is_new=True),
     choice("-domain_model", CRYSTAL,
            "Rotations of mosaic domains: random (nanobragg, simtbx), or a set without random "
            "numbers (diffbragg, normal, cap, fisher; docs/crystals.md).",

@@ -27,7 +27,7 @@ LAYOUT = 1
 INPUTS = {
     "-hkl": "hkl_file", "-pdb": "model_file", "-mat": "matrix_file", "-sourcefile": "source_file",
     "-mask": "mask_file", "-img": "image_file", "-stol": "stol_file", "-expt": "experiment_file",
-    "-geom": "geometry_file",
+    "-geom": "geometry_file", "-crystals": "crystals_file",
 }  # fmt: skip
 """Options that name input files, and the values that hold the names."""
 
@@ -63,6 +63,11 @@ def input_files(args: Arguments) -> dict[str, str]:
         from cupysim.detection.response_file import response_files
 
         found |= _numbered("-response", response_files(args.response))
+    if args.crystals_file is not None:
+        from cupysim.nanobragg.crystals import files_of_lines
+
+        for option, paths in files_of_lines(args).items():
+            found |= _numbered(f"-crystals, {option}", paths)
     if args.dump_was_read:
         found["-dump"] = os.fspath(args.dump_file)
     return found

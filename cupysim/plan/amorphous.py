@@ -42,15 +42,15 @@ class AmorphousTable(Table):
         return len(self.first)
 
 
-def amorphous_table(materials: Sequence[Amorphous], orientations: int) -> AmorphousTable:
+def amorphous_table(materials: Sequence[Amorphous], orientations: float) -> AmorphousTable:
     """Make the table of a plan of one shot.
 
     Parameters
     ----------
     materials : sequence of Amorphous
         The materials.
-    orientations : int
-        Number of spindle angles times number of domains.
+    orientations : float
+        Number of spindle angles times number of domains, divided by the scale of the crystal.
     """
     if not materials:
         return NOTHING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,12 +18,13 @@ from cupysim.maths.derivatives import (
     upright_cell,
 )
 from cupysim.models.conventions import PIVOTS, Pivot
+from cupysim.models.crystal_names import numbered, with_number
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, axis_of, expanded, motion_of, panels_of
-from cupysim.models.parameters import GROUPS, PARAMETERS, spread_names, without_effect
+from cupysim.models.parameters import GROUPS, PARAMETERS, parameter, spread_names, without_effect
 from cupysim.models.tolerance import Tolerance
-from cupysim.plan.culling import reason_for_exact
+from cupysim.plan.culling import reason_for_exact, without_background
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.size_slopes import size_slopes
 from cupysim.plan.spot_shapes import SPOT_SHAPES
@@ -59,6 +60,8 @@ class GradientPlan:
         source's wavelength (1/m).
     wants_factors : bool
         Whether to differentiate with respect to structure factors too.
+    further : tuple of GradientPlan
+        Plans of further crystals, with the same parameters. Photons and derivatives add up.
     """
 
     plan: RenderPlan
@@ -67,6 +70,17 @@ class GradientPlan:
     rotation_slopes: np.ndarray
     source_slopes: np.ndarray
     wants_factors: bool
+    further: tuple[GradientPlan, ...] = ()
+
+    @property
+    def parts(self) -> tuple[GradientPlan, ...]:
+        """Plans without further ones, which backends differentiate one after the other."""
+        return (replace(self, further=()), *self.further) if self.further else (self,)
+
+    def without_parameters(self) -> GradientPlan:
+        """The plan of the photons alone."""
+        further = tuple(each.without_parameters() for each in self.further)
+        return replace(self, names=(), rows=self.rows[:, :0], further=further)
 
     def within(self, tolerance: Tolerance | None) -> GradientPlan:
         """The same derivatives within a tolerance; exact if it is None.
@@ -74,6 +88,11 @@ class GradientPlan:
         Derivatives with respect to structure factors stay exact. So do the derivatives of images
         for which no tolerance is possible.
         """
+        if tolerance is not None and self.further:
+            # errors of the parts add up, and no part is brighter than the whole
+            tolerance = replace(tolerance, value=tolerance.value / len(self.parts))
+            first, *others = (each.within(tolerance) for each in self.parts)
+            return replace(first, further=tuple(others))
         if self.wants_factors or reason_for_exact(self.plan) is not None:
             tolerance = None
         return replace(self, plan=self.plan.with_same_axes(tolerance=tolerance))
@@ -95,7 +114,8 @@ def expand(names: str | Iterable[str]) -> tuple[str, ...]:
     Parameters
     ----------
     names : str or iterable of str
-        Names of parameters and of `GROUPS`. A string has commas between the names.
+        Names of parameters and of `GROUPS`. A string has commas between the names. The number of a
+        further crystal may follow a name (``misset:2``).
 
     Returns
     -------
@@ -116,12 +136,16 @@ def expand(names: str | Iterable[str]) -> tuple[str, ...]:
     found: list[str] = []
     for word in (str(word).strip() for word in words):
         motions = expanded(word)
-        if not motions and word not in UNITS and word not in GROUPS:
+        base, number = numbered(word)
+        if not motions and base not in UNITS and base not in GROUPS:
             known = [*GROUPS, *UNITS]
             close = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
             raise ModelError(f"gradients: there is no parameter {word!r}; {hint}")
-        found += motions or GROUPS.get(word, (word,))
+        members = motions or GROUPS.get(base, (base,))
+        if number > 1 and not (base != FACTORS and parameter(members[0]).of_crystal):
+            raise ModelError(f"gradients: {base} is no parameter of a single crystal; got {word!r}")
+        found += [with_number(member, number) for member in members]
     if not found:
         raise ModelError("gradients: no parameter is named; give at least one name")
     return tuple(dict.fromkeys(found))
@@ -130,7 +154,7 @@ def expand(names: str | Iterable[str]) -> tuple[str, ...]:
 def plan_gradients(
     experiment: Experiment, plan: RenderPlan, names: str | Iterable[str]
 ) -> GradientPlan:
-    """Make the gradient plan of an experiment.
+    """Make the gradient plan of an experiment with one crystal; see `plan_of_crystals`.
 
     Parameters
     ----------
@@ -138,6 +162,23 @@ def plan_gradients(
         Experiment to simulate, with all quirks corrected.
     plan : RenderPlan
         Render plan of the experiment.
+    names : str or iterable of str
+        Names of the parameters, see `expand`.
+    """
+    return plan_of_crystals(experiment, [plan], names)
+
+
+def plan_of_crystals(
+    experiment: Experiment, plans: Sequence[RenderPlan], names: str | Iterable[str]
+) -> GradientPlan:
+    """Make the gradient plan of an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment to simulate, with all quirks corrected.
+    plans : sequence of RenderPlan
+        Render plan of each of its crystals alone, with the background.
     names : str or iterable of str
         Names of the parameters, see `expand`.
 
@@ -157,6 +198,27 @@ def plan_gradients(
             "gradients: all quirks must be corrected: use Experiment(quirks='corrected') or "
             "-corrected"
         )
+    several = len(plans) > 1
+    if several and FACTORS in wanted:
+        raise ModelError(f"gradients: {FACTORS}: possible only for one crystal at a time")
+    last = max(numbered(name)[1] for name in wanted)
+    experiment.only_crystal(last)
+    first, *others = (
+        _plan_of_crystal(
+            experiment.only_crystal(number),
+            plan if number == 1 else without_background(plan),
+            wanted,
+            number,
+        )
+        for number, plan in enumerate(plans, 1)
+    )
+    return replace(first, further=tuple(others)) if others else first
+
+
+def _plan_of_crystal(
+    experiment: Experiment, plan: RenderPlan, wanted: tuple[str, ...], number: int
+) -> GradientPlan:
+    """Plan of the crystal with a number; parameters of other crystals have rows of zeros."""
     shape = experiment.crystal.shape
     if SPOT_SHAPES[shape].squared_slopes is None:
         raise ModelError(f"gradients: spots of the shape {shape} have edges, and so no derivatives")
@@ -164,29 +226,33 @@ def plan_gradients(
         raise ModelError("gradients: diffuse scattering has no derivatives")
     if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:
         raise ModelError("gradients: possible only for one shot of one crystal at a time")
-    rows = {name: np.zeros(COLUMNS) for name in UNITS}
-    _set_crystal(rows, experiment, plan)
-    unavailable = _set_panel(rows, experiment)
-    _set_scales(rows, experiment, unavailable)
+    known = {name: np.zeros(COLUMNS) for name in UNITS}
+    _set_crystal(known, experiment, plan)
+    unavailable = _set_panel(known, experiment)
+    _set_scales(known, experiment, unavailable)
+    if plan.has_background:
+        unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
-    for name in wanted:
-        if name in unavailable:
-            raise ModelError(f"gradients: {name}: {unavailable[name]}")
     single = tuple(name for name in wanted if name != FACTORS)
-    motions = {
-        name: motion_rows(experiment, name) for name in single if motion_of(name) is not None
-    }
+    rows, own = np.zeros((plan.shape[1], len(single), COLUMNS)), []
+    for name in wanted:
+        if motion_of(name) is not None:
+            rows[:, single.index(name)] = motion_rows(experiment, name)
+            continue
+        base, owner = numbered(name)
+        if base != FACTORS and parameter(base).of_crystal and owner != number:
+            continue
+        if base in unavailable:
+            raise ModelError(f"gradients: {name}: {unavailable[base]}")
+        own.append(base)
+        if base != FACTORS:
+            rows[:, single.index(name)] = known[base]
     return GradientPlan(
         plan=plan,
         names=single,
-        rows=np.array(
-            [
-                [motions[name][panel] if name in motions else rows[name] for name in single]
-                for panel in range(plan.shape[1])
-            ]
-        ).reshape(plan.shape[1], -1, COLUMNS),
-        rotation_slopes=_rotation_slopes(experiment, single),
+        rows=rows,
+        rotation_slopes=_rotation_slopes(experiment, tuple(own)),
         source_slopes=_source_slopes(experiment),
         wants_factors=FACTORS in wanted,
     )
@@ -288,6 +354,7 @@ def _set_scales(
     fluence = experiment.beam.fluence
     rows["wavelength"][WAVELENGTH] = 1.0
     rows["scale"][PHOTONS] = 1.0
+    rows["crystal_scale"][PHOTONS] = 1.0 / experiment.crystal.scale
     if fluence > 0.0:
         rows["fluence"][PHOTONS] = 1.0 / fluence
     else:

@@ -10,55 +10,63 @@ import numpy as np
 
 from cupysim.errors import ModelError
 from cupysim.plan.axes import arrays_of, table_names
+from cupysim.plan.culling import without_background
 from cupysim.plan.render_plan import RenderPlan
 
 
 def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
     """Join the plans of several crystals to one shot; the photons of the crystals add up.
 
+    Neighbouring crystals that differ only in orientation, cell and number of cells share a plan.
+    Each group of others has a plan of its own in `RenderPlan.further`, without the background.
+
     Parameters
     ----------
     plans : sequence of RenderPlan
-        One plan for each crystal. All must be equal, except for the crystals.
+        One plan for each crystal, with the same beam, detector, scan and background.
 
     Returns
     -------
     RenderPlan
-        Plan with all crystals.
+        Plan with all crystals, in the given order.
 
     Raises
     ------
     ModelError
-        If the crystals differ in the number of steps or in shape, if only some are interpolated,
-        or if anything differs that a shot has once.
+        If beam, detector or sub-pixels differ.
     """
-    first = plans[0]
-    if len(plans) == 1:
-        return first
-    for plan in plans:
-        alike = plan.crystals.mosaic_rotations.shape == first.crystals.mosaic_rotations.shape
-        if not alike or plan.n_steps != first.n_steps:
-            raise ModelError(
-                "crystals of a shot must have the same numbers of domains and sub-pixels"
-            )
-        if (plan.crystals.shape, plan.crystals.fudge) != (
-            first.crystals.shape,
-            first.crystals.fudge,
-        ):
-            raise ModelError("crystals of a shot must have the same shape and fudge")
-        if plan.factors.interpolate != first.factors.interpolate:
-            raise ModelError(
-                "structure factors of a shot must be interpolated for all crystals or for none; "
-                "give -interpolate"
-            )
-        if plan.diffuse.n_operations:
-            raise ModelError("diffuse scattering is possible for one crystal in a shot only")
-        if not _alike(first, plan, "crystals"):
-            raise ModelError(
-                "crystals of a shot must have the same beam, detector, scan, structure factors "
-                "and background"
-            )
-    return replace(first, crystals=_joined([plan.crystals for plan in plans], "crystals"))
+    first, groups = plans[0], [[plans[0]]]
+    for plan in plans[1:]:
+        if not _same_rays(first, plan):
+            raise ModelError("crystals of a shot must have the same beam, detector and sub-pixels")
+        before = groups[-1][0]
+        if _alike(before, plan, "crystals") and not before.diffuse.n_operations:
+            groups[-1].append(plan)
+        else:
+            groups.append([plan])
+    joined = [
+        group[0] if len(group) == 1
+        else replace(group[0], crystals=_joined([plan.crystals for plan in group], "crystals"))
+        for group in groups
+    ]  # fmt: skip
+    if len(joined) == 1:
+        return joined[0]
+    return replace(joined[0], further=tuple(without_background(plan) for plan in joined[1:]))
+
+
+def _same_rays(plan: RenderPlan, other: RenderPlan) -> bool:
+    """Whether the rays of two plans are the same: beam, detector, region and sub-pixels."""
+    same = (
+        (each.shape, each.rows, each.columns, each.oversample, each.uses, each.dmin)
+        for each in (plan, other)
+    )
+    if next(same) != next(same) or (plan.mask is None) is not (other.mask is None):
+        return False
+    if plan.mask is not None and other.mask is not None and not _are_equal(plan.mask, other.mask):
+        return False
+    # sources choose among the structure factors of each crystal
+    sources = other.sources.with_same_axes(channel=plan.sources.channel)
+    return _alike(plan.sources, sources, "") and _alike(plan.panels, other.panels, "")
 
 
 def add_shots(plans: Sequence[RenderPlan]) -> RenderPlan:
@@ -116,7 +124,13 @@ def of_panel(plan: RenderPlan, panel: int) -> RenderPlan:
     for name, axes in arrays_of(type(plan.panels)).items():
         place = tuple(only if axis == "panels" else slice(None) for axis in axes)
         arrays[name] = getattr(plan.panels, name)[place]
-    return replace(plan, shape=shape, mask=mask, panels=replace(plan.panels, **arrays))
+    return replace(
+        plan,
+        shape=shape,
+        mask=mask,
+        panels=replace(plan.panels, **arrays),
+        further=tuple(of_panel(each, panel) for each in plan.further),
+    )
 
 
 def groups_of_alike(plans: Sequence[RenderPlan]) -> list[list[int]]:
@@ -155,6 +169,8 @@ def alike(plan: RenderPlan, other: RenderPlan) -> bool:
     bool
         True if the shots can be in one plan.
     """
+    if plan.further or other.further:
+        return False
     if plan.series is other.series and plan.crystals.series is other.crystals.series:
         # only orientations differ, as in most batches
         return True

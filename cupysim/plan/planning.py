@@ -19,6 +19,7 @@ from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.spot_shape import OFF_DIAGONAL, Shape, size_matrix
 from cupysim.plan.amorphous import amorphous_table
 from cupysim.plan.diffuse import diffuse_table
+from cupysim.plan.joining import add_crystals
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.plan.spot_shapes import spot_axes
 from cupysim.quirks import Quirk
@@ -53,13 +54,15 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     Returns
     -------
     RenderPlan
-        Plan with axes of length one for shots, panels, crystals and channels.
+        Plan of one shot.
 
     Raises
     ------
     ModelError
         If the experiment is impossible, or has more than `LARGEST_STEP_COUNT` steps.
     """
+    if experiment.further_crystals:
+        return add_crystals([make_plan(each) for each in experiment.each_crystal])
     detector, rendering, mask = experiment.detector, experiment.rendering, experiment.mask
     has_panels, panels = isinstance(detector, PanelDetector), _panels(experiment)
     rows, columns = experiment.region.slices(detector.n_slow, detector.n_fast)
@@ -71,8 +74,9 @@ def make_plan(experiment: Experiment) -> RenderPlan:
             "diffuse: not possible while -oversample_thick, _polar or _omega multiply the running "
             f"sum; correct quirk Q{Quirk.RUNNING_PRODUCTS.value}, or leave these options out"
         )
-    each = Use.EACH in uses
-    background = _background(experiment)
+    each, scale = Use.EACH in uses, experiment.crystal.scale
+    # the scale multiplies all photons of the plan, but is for the crystal alone
+    background = _background(experiment) / scale
     rays_per_layer = oversample**2 * len(experiment.sources.wavelengths)
     counted_rays = rays_per_layer
     if capture_use is not Use.EACH:
@@ -90,14 +94,18 @@ def make_plan(experiment: Experiment) -> RenderPlan:
         background=np.array([0.0 if each else background]),
         ray_background=np.array([background / counted_rays if each else 0.0]),
         has_background=background != 0.0 or bool(experiment.backgrounds),
-        photons_per_squared_electron=np.array([experiment.beam.photons_per_squared_electron]),
+        photons_per_squared_electron=np.array(
+            [scale * experiment.beam.photons_per_squared_electron]
+        ),
         n_steps=experiment.n_steps,
         panels=panels,
         sources=_sources(experiment),
         crystals=_crystals(experiment),
         factors=_factors(experiment),
         diffuse=diffuse_table(experiment),
-        amorphous=amorphous_table(experiment.backgrounds, experiment.n_steps // rays_per_layer),
+        amorphous=amorphous_table(
+            experiment.backgrounds, experiment.n_steps // rays_per_layer / scale
+        ),
         has_panels=has_panels,
     )
     n_pixels = plan.n_region * plan.shape[1]
@@ -321,10 +329,13 @@ class Planner:
     def gradients(
         self, experiment: Experiment, plan: RenderPlan, names: str | Iterable[str]
     ) -> GradientPlan:
-        """Plan the derivatives of an image; see `cupysim.plan.gradient_plan.plan_gradients`."""
-        from cupysim.plan.gradient_plan import plan_gradients
+        """Plan the derivatives of an image; see `cupysim.plan.gradient_plan.plan_of_crystals`."""
+        from cupysim.plan.gradient_plan import plan_of_crystals
 
-        return plan_gradients(experiment, plan, names)
+        plans = [plan]
+        if experiment.further_crystals:
+            plans = [make_plan(each) for each in experiment.each_crystal]
+        return plan_of_crystals(experiment, plans, names)
 
 
 def _with_crystal(
@@ -337,6 +348,8 @@ def _with_crystal(
         or before.crystal.mosaicity is not experiment.crystal.mosaicity
         or plan.oversample != experiment.oversample
     ):
+        return None
+    if experiment.further_crystals:
         return None
     if experiment.crystal.diffuse is not None or before.crystal.diffuse is not None:
         return None

@@ -285,6 +285,8 @@ class RenderPlan(Table):
         Photons by which each pixel may be below the exact image; None for exact images.
     has_panels : bool
         Whether the detector is one of panels, so that its images have an axis of panels.
+    further : tuple of RenderPlan
+        Plans of further crystals of the shot, without the background. Their photons add up.
     """
 
     shape: tuple[int, int, int, int]
@@ -309,6 +311,7 @@ class RenderPlan(Table):
     diffuse: DiffuseTable
     tolerance: Tolerance | None = None
     has_panels: bool = False
+    further: tuple[RenderPlan, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_axes()
@@ -334,6 +337,13 @@ class RenderPlan(Table):
     def series(self) -> object:
         """Shared by plans that `with_crystals` made of one another: only crystals differ."""
         return object()
+
+    @property
+    def parts(self) -> tuple[RenderPlan, ...]:
+        """Plans without further ones, which backends render one after the other."""
+        if not self.further:
+            return (self,)
+        return (self.with_same_axes(further=()), *self.further)
 
     @property
     def uses(self) -> tuple[Use, Use, Use]:

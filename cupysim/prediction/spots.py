@@ -36,12 +36,13 @@ SPOT = np.dtype(
         ("excitation", np.float64),
         ("photons", np.float64),
         ("panel", np.int32),
+        ("crystal", np.int32),
     ]
 )
 """Data type of a spot: Miller indices, position (pixels from the outer corner of the first pixel),
-structure factor (electrons), excitation, expected photons and panel. The excitation is a mean over
-the steps: the integral of the lattice transform over the Ewald sphere, divided by the same integral
-with the reflection exactly on the sphere."""
+structure factor (electrons), excitation, expected photons, number of the panel (from 0) and of the
+crystal (from 1). The excitation is a mean over the steps: the integral of the lattice transform
+over the Ewald sphere, divided by the same integral with the reflection exactly on the sphere."""
 
 UNITS = {
     "fast": "pixels", "slow": "pixels", "F": "electrons", "photons": "photons",
@@ -115,7 +116,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     these steps of the transform's highest point on the sphere, weighted by photons. Photons beyond
     the image's edges are included.
     """
-    if plan.panels.bend is not None or plan.panels.point_pixel or plan.diffuse.diffuse_only:
+    if plan.panels.bend is not None or plan.panels.point_pixel:
         return np.empty(0, dtype=SPOT).view(Spots)
     if Use.RUNNING in plan.uses:
         warnings.warn(
@@ -126,12 +127,16 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
             stacklevel=3,
         )
         return np.empty(0, dtype=SPOT).view(Spots)
-    near = [candidates_of(plan, shot, crystal) for crystal in range(plan.crystals.n_crystals)]
-    tables = [
-        _panel_spots(plan, shot, panel, crystal, of_crystal)
-        for panel in range(plan.shape[1])
-        for crystal, of_crystal in enumerate(near)
-    ]
+    tables, before = [np.empty(0, dtype=SPOT)], 1
+    for part in plan.parts:
+        for crystal in range(0 if part.diffuse.diffuse_only else part.crystals.n_crystals):
+            near = candidates_of(part, shot, crystal)
+            found = [
+                _panel_spots(part, shot, panel, crystal, near) for panel in range(plan.shape[1])
+            ]
+            tables.append(np.concatenate(found))
+            tables[-1]["crystal"] = before + crystal
+        before += part.crystals.n_crystals
     spots = np.concatenate(tables)
     strongest = spots["photons"].max(initial=0.0)
     spots = spots[spots["photons"] > WEAKEST * strongest]

@@ -10,6 +10,7 @@ import numpy as np
 from cupysim.backends.rendered import GradientFunction
 from cupysim.errors import CupysimError, ModelError
 from cupysim.maths.arrays import on_host
+from cupysim.models.crystal_names import numbered
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, current, parameter
 from cupysim.models.tolerance import Tolerance
@@ -283,7 +284,7 @@ def _bounds(
         high.append(most)
         if name == "scale":
             low[-1], high[-1] = -1.0, within.get(name, np.inf)
-        if name in GROUPS["n_cells"]:
+        if numbered(name)[0] in GROUPS["n_cells"]:
             low[-1] = max(low[-1], 1.0 - value)
     return np.array(low), np.array(high)
 

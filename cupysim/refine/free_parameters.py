@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.models.crystal_names import numbered
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.plan.culling import without_background
-from cupysim.plan.gradient_plan import FACTORS, GradientPlan, expand, plan_gradients
+from cupysim.plan.gradient_plan import FACTORS, GradientPlan, expand, plan_of_crystals
 from cupysim.plan.planning import make_plan, with_cell_counts
 
 
@@ -63,8 +64,10 @@ def with_fixed_sampling(experiment: Experiment) -> Experiment:
         oversample=experiment.oversample,
         interpolate=experiment.interpolation_wanted,
     )
-    crystal = experiment.crystal.with_cells(experiment.cell_counts)
-    return replace(experiment, rendering=rendering, crystal=crystal)
+    fixed = replace(experiment, rendering=rendering)
+    for number, each in enumerate(experiment.each_crystal, 1):
+        fixed = fixed.with_crystal(number, each.crystal.with_cells(each.cell_counts))
+    return fixed
 
 
 def gradient_plan(
@@ -99,15 +102,17 @@ def gradient_plan(
     ModelError
         If a change is impossible.
     """
-    counts = np.array(experiment.cell_counts)
+    counts = [np.array(each.cell_counts) for each in experiment.each_crystal]
     for name, shift in shifts.items():
-        if name in GROUPS["n_cells"]:
-            counts[GROUPS["n_cells"].index(name)] += shift
+        base, number = numbered(name)
+        if base in GROUPS["n_cells"]:
+            counts[number - 1][GROUPS["n_cells"].index(base)] += shift
         elif name != "scale" and shift != 0.0:
             experiment = changed(experiment, name, shift)
-    off_diagonal = np.array(experiment.crystal.n_cells_off_diagonal) / coarseness
-    sizes = np.concatenate([np.maximum(counts / coarseness, 1.0), off_diagonal])
-    plan = with_cell_counts(make_plan(experiment), experiment, sizes)
-    if not background:
-        plan = without_background(plan)
-    return plan_gradients(experiment, plan, names)
+    plans = []
+    for each, numbers in zip(experiment.each_crystal, counts, strict=True):
+        off_diagonal = np.array(each.crystal.n_cells_off_diagonal) / coarseness
+        sizes = np.concatenate([np.maximum(numbers / coarseness, 1.0), off_diagonal])
+        plan = with_cell_counts(make_plan(each), each, sizes)
+        plans.append(plan if background else without_background(plan))
+    return plan_of_crystals(experiment, plans, names)

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from cupysim.maths.arrays import on_host
+from cupysim.models.crystal_names import numbered
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed, parameter
 from cupysim.plotting.windows import show_figure
@@ -283,17 +284,20 @@ def _refined_experiment(
     experiment: Experiment, names: Sequence[str], shifts: np.ndarray
 ) -> Experiment:
     """The experiment with all changes. Numbers of cells are rounded; the fluence has the scale."""
-    counts = np.array(experiment.cell_counts)
+    counts: dict[int, list[float]] = {}
     for name, shift in zip(names, shifts.tolist(), strict=True):
         if name == "scale":
             fluence = experiment.beam.fluence * (1.0 + shift)
             experiment = replace(experiment, beam=replace(experiment.beam, fluence=fluence))
-        elif name in GROUPS["n_cells"]:
-            counts[GROUPS["n_cells"].index(name)] += shift
+        elif numbered(name)[0] in GROUPS["n_cells"]:
+            base, number = numbered(name)
+            start = experiment.only_crystal(number).cell_counts
+            counts.setdefault(number, list(start))[GROUPS["n_cells"].index(base)] += shift
         else:
             experiment = changed(experiment, name, shift)
-    if set(names) & set(GROUPS["n_cells"]):
-        experiment = replace(experiment, crystal=experiment.crystal.with_cells(counts.tolist()))
+    for number, of_crystal in counts.items():
+        crystal = experiment.only_crystal(number).crystal.with_cells(of_crystal)
+        experiment = experiment.with_crystal(number, crystal)
     return experiment
 
 

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--step", metavar="NAME=N,...", help="show only steps with these numbers, from 0: "
         f"{names}; or subpixel=F,S")  # fmt: skip
     add("--strongest", action="store_true", help="show only the step with the largest intensity")
+    add("--crystal", type=int, metavar="N", help="trace crystal N alone, of several (from 1)")
     add("--json", action="store_true", help="write JSON, not lines")
     add("--out", metavar="FILE", help="file to write; default: standard output")
 
@@ -55,6 +56,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         refuse_inputs(arguments.out, input_files(job.arguments).values())
     experiment = job.experiment
+    if arguments.crystal is None and experiment.further_crystals:
+        raise CupysimError(
+            f"--crystal: there are {len(experiment.each_crystal)} crystals; choose one, from 1"
+        )
+    experiment = experiment.only_crystal(arguments.crystal or 1)
     has_panels = isinstance(experiment.detector, PanelDetector)
     traces = [
         trace_pixel(experiment, fast, slow, choice, panel)

@@ -65,6 +65,8 @@ def trace_pixel(
     CupysimError
         If there is no such pixel or step, or there are more than `MOST_STEPS` steps.
     """
+    if experiment.further_crystals:
+        raise CupysimError("trace: possible for one crystal at a time; use only_crystal(number)")
     detector, number = experiment.detector, 0
     if isinstance(detector, PanelDetector):
         number = detector.number_of(panel)

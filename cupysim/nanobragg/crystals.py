@@ -1,0 +1,294 @@
+"""The crystals of a command line: one from the options, or several from the lines of -crystals."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+
+from cupysim.errors import CupysimError, FileFormatError, OptionError
+from cupysim.formats.structures.structure import Structure
+from cupysim.maths.cell import upright_reciprocal
+from cupysim.maths.mosaic import random_misset
+from cupysim.maths.nr_random import RandomStream, ShuffleTable
+from cupysim.models.beam import Beam
+from cupysim.models.crystal import Crystal, UnitCell
+from cupysim.models.detector import Detector
+from cupysim.models.diffuse import Diffuse
+from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.spot_shape import Shape
+from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
+from cupysim.nanobragg.consequences import warn_of_ineffective_crystal_options
+from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
+from cupysim.nanobragg.mosaic_domains import mosaic_domains
+from cupysim.nanobragg.option_kinds import CRYSTAL, Kind
+from cupysim.nanobragg.options import OPTIONS
+from cupysim.nanobragg.structure_files import measured_structure, structure_factors
+from cupysim.storage.reading import opened
+
+OF_SHOT = frozenset({"-crystals", "-water", "-background", "-dump", "-nodump"})
+"""Options of the group "Crystal" that a shot has once."""
+
+OF_CRYSTAL = {option.name: option for option in OPTIONS if option.group == CRYSTAL}
+"""Options that describe the crystal, by name."""
+
+OF_STRUCTURE = frozenset({
+    "-hkl", "-pdb", "-mtzcol", "-merge", "-hydrogens", "-F000", "-k_sol", "-b_sol", "-default_F",
+})  # fmt: skip
+"""Options that choose the structure factors."""
+
+REPLACED = (
+    (("-N", "-Na", "-Nb", "-Nc"), ("sample_x", "sample_y", "sample_z")),
+    (("-hkl",), ("model_file",)),
+    (("-pdb",), ("hkl_file", "columns")),
+    (("-mosaic", "-mosaici"), ("spread_abc", "spread_off_diagonal")),
+    (("-spread_abc",), ("mosaic_spread", "spread_off_diagonal")),
+)
+"""Options of a line, and values of the command line that they replace."""
+
+LARGEST_FILE = 2**24
+"""Number of bytes to read. More crystals than fit into it would take years to render."""
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltCrystal:
+    """A crystal of the command line with its structure factors.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal.
+    structure : Structure
+        Its structure factors, and notes about them.
+    has_own_structure : bool
+        Whether its line in the file of crystals chooses its structure factors. Other crystals share
+        those of the command line.
+    """
+
+    crystal: Crystal
+    structure: Structure
+    has_own_structure: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class CrystalLine:
+    """A line of a file of crystals.
+
+    Parameters
+    ----------
+    path : str
+        File name, for messages.
+    number : int
+        Number of the line, from 1.
+    given : dict
+        Values that its options set, in SI units.
+    seen : frozenset of str
+        Names of its options.
+    """
+
+    path: str
+    number: int
+    given: dict[str, object]
+    seen: frozenset[str]
+
+
+def build_crystals(
+    args: Arguments,
+    beam: Beam,
+    detector: Detector | PanelDetector,
+    measured: Structure | None,
+    table: ShuffleTable,
+    clock: int,
+) -> list[BuiltCrystal]:
+    """Make the crystals of a command line.
+
+    Parameters
+    ----------
+    args : Arguments
+        Values of the command line.
+    beam, detector : Beam, Detector or PanelDetector
+        Beam and detector, for the resolution of calculated structure factors.
+    measured : Structure or None
+        Content of the reflection file of -hkl.
+    table : ShuffleTable
+        Table of the C program's random numbers, which its further use continues.
+    clock : int
+        Seed of random orientations without a seed.
+
+    Returns
+    -------
+    list of BuiltCrystal
+        The only crystal, or those of the lines of -crystals.
+
+    Raises
+    ------
+    CupysimError
+        If an option or a file is wrong.
+    """
+    if args.crystals_file is None:
+        structure = structure_factors(args, beam, detector, measured)
+        return [_built(args, beam, structure, table, clock)]
+    shared: Structure | None = None
+    found = []
+    for place, line in enumerate(read_lines(args)):
+        own = _arguments(args, line, place, clock)
+        try:
+            warn_of_ineffective_crystal_options(own)
+            if line.seen & OF_STRUCTURE:
+                structure = structure_factors(own, beam, detector, measured_structure(own))
+            else:
+                if shared is None:
+                    shared = structure_factors(args, beam, detector, measured)
+                structure = shared
+            of_line = table if place == 0 else ShuffleTable()
+            built = _built(own, beam, structure, of_line, clock)
+            found.append(replace(built, has_own_structure=structure is not shared))
+        except FileFormatError:
+            raise
+        except CupysimError as error:
+            raise FileFormatError(line.path, str(error), line.number) from error
+    return found
+
+
+def read_lines(args: Arguments) -> list[CrystalLine]:
+    """Read the file of -crystals.
+
+    Parameters
+    ----------
+    args : Arguments
+        Values of the command line.
+
+    Returns
+    -------
+    list of CrystalLine
+        Its lines with options. Text after ``#`` is a comment.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no crystal, or a line has anything but options of a crystal.
+    """
+    path = os.fspath(args.crystals_file)
+    with opened(path) as stream:
+        content = stream.read(LARGEST_FILE)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise FileFormatError(path, "not a text file with a line of options for each crystal") \
+            from error  # fmt: skip
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            words = shlex.split(line, comments=True)
+            if not words:
+                continue
+            if not words[0].startswith("-"):
+                raise OptionError(words[0][:60], "expected an option such as -misset")
+            given, seen = scan(words, args.quirks)
+        except (ValueError, CupysimError) as error:
+            raise FileFormatError(path, str(error), number) from error
+        strange = sorted(seen - (OF_CRYSTAL.keys() - OF_SHOT))
+        if strange:
+            raise FileFormatError(
+                path, f"{strange[0]} is no option of a crystal; give it on the command line", number
+            )
+        found.append(CrystalLine(path, number, given, seen))
+    if not found:
+        raise FileFormatError(path, "no crystal: expected a line of options for each")
+    return found
+
+
+def files_of_lines(args: Arguments) -> dict[str, list[str]]:
+    """Files that the lines of -crystals name, by their options."""
+    found: dict[str, list[str]] = {}
+    for line in read_lines(args):
+        for name in sorted(line.seen):
+            option = OF_CRYSTAL[name]
+            if option.kind is Kind.PATH:
+                found.setdefault(name, []).append(str(line.given[option.dest[0]]))
+    return {name: list(dict.fromkeys(paths)) for name, paths in found.items()}
+
+
+def _arguments(args: Arguments, line: CrystalLine, place: int, clock: int) -> Arguments:
+    """Values of the command line, replaced by those of a line."""
+    values, defaults = dict(args.values), default_values()
+    for options, names in REPLACED:
+        if not line.seen.isdisjoint(options):
+            values |= {name: defaults[name] for name in names}
+    values |= line.given
+    # crystals differ unless the user wants the same
+    if "-misset_seed" not in line.seen:
+        values["misset_seed"] = (clock if args.misset_seed is None else args.misset_seed) + place
+    if "-mosaic_seed" not in line.seen:
+        values["mosaic_seed"] = args.mosaic_seed + place
+    return Arguments(values, args.seen | line.seen)
+
+
+def _built(
+    args: Arguments, beam: Beam, structure: Structure, table: ShuffleTable, clock: int
+) -> BuiltCrystal:
+    check_given_cell(args, structure, beam.wavelength)
+    return BuiltCrystal(_crystal(args, beam.wavelength, table, clock, structure.cell), structure)
+
+
+def clipped_size(args: Arguments) -> tuple[float, float, float]:
+    """Size of the crystal (m); the beam clips its y and z size (quirk Q48)."""
+    sizes = [args.sample_x, args.sample_y, args.sample_z]
+    if args.beamsize >= 0.0:
+        sizes[1:] = [min(size, args.beamsize) for size in sizes[1:]]
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _diffuse(args: Arguments) -> Diffuse | None:
+    given = {name: getattr(args, name) for name in ("diffuse_gamma", "diffuse_sigma")}
+    if all(given.values()):
+        return Diffuse(
+            given["diffuse_gamma"], given["diffuse_sigma"], args.diffuse_laue or "-1", 1,
+            bool(args.diffuse_only),
+        )  # fmt: skip
+    given |= {name: getattr(args, name) for name in ("diffuse_laue", "diffuse_only")}
+    for name, value in given.items():
+        if value:
+            needed = "sigma" if name == "diffuse_gamma" else "gamma"
+            raise CupysimError(f"-{name} needs -diffuse_{needed}")
+    return None
+
+
+def _crystal(
+    args: Arguments, wavelength: float, table: ShuffleTable, clock: int, known: UnitCell | None
+) -> Crystal:
+    """Make the crystal; `known` is the cell that came with the structure factors."""
+    cell = None if args.cell is None else given_cell(args.cell)
+    reciprocal = args.values.get("reciprocal")
+    if args.matrix_file is not None:
+        from cupysim.formats import matrix_checks
+
+        reciprocal = matrix_checks.read_reciprocal(args.matrix_file, wavelength, cell is None)
+        if args.cell is not None:
+            matrix_checks.warn_of_other_angles(args.matrix_file, reciprocal, args.cell)
+    if cell is None and reciprocal is None:
+        if known is None:
+            raise CupysimError("no unit cell: give -cell or -mat")
+        # quirk Q5 is for -cell; a new kind of input has the correct orientation
+        reciprocal = upright_reciprocal(known.lengths_angstrom, known.angles)
+    misset = args.misset
+    if isinstance(misset, str) and misset == RANDOM:
+        seed = clock if args.misset_seed is None else args.misset_seed
+        misset = random_misset(RandomStream(seed, table))
+    crystal = Crystal(
+        cell=cell,
+        reciprocal=reciprocal,
+        misset=misset,
+        n_cells=(args.n_a, args.n_b, args.n_c),
+        n_cells_off_diagonal=args.off_diagonal_cells or (0.0, 0.0, 0.0),
+        size=clipped_size(args),
+        shape=Shape(args.shape),
+        fudge=args.fudge,
+        diffuse=_diffuse(args),
+        scale=args.crystal_scale,
+    )
+    # drawn after the random orientation, from the same table, as in the C program
+    crystal = replace(crystal, mosaicity=mosaic_domains(args, crystal, table))
+    if known is not None:
+        warn_of_other_cell(args, known, crystal, wavelength)
+    return crystal
