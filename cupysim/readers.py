@@ -154,7 +154,7 @@ def read_experiment(
             beam = replace(experiment.beam, wavelength=wavelength)
             experiment = replace(experiment, beam=beam)
     if crystal is not None:
-        experiment = replace(experiment, crystal=crystal)
+        experiment = replace(experiment, crystal=crystal, further_crystals=())
         axes = other_frame(experiment.frame)
         if axes:
             told = f"{path}: the crystal is used in the laboratory frame of the file, {axes}"

@@ -26,8 +26,8 @@ class DetectorGeometry:
         Kahn factor; the detector has the direction of the electric field.
     phi, oscillation : float, optional
         First spindle angle and width of the image (rad).
-    reciprocal : ndarray, shape (3, 3), optional
-        Rows a*, b*, c* (1/Angstrom) of the crystal at spindle angle zero.
+    reciprocal : ndarray, shape (3, 3) or (n_crystals, 3, 3), optional
+        Rows a*, b*, c* (1/Angstrom) of the crystal, or of each of several, at spindle angle zero.
     remarks : tuple of str
         Warnings for the user about the reading of the file.
     flux : float, optional

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,8 +55,8 @@ class Surroundings:
         Whether the spindle is the opposite of that in the file, whose angles decrease.
     polarization : tuple of (float, ndarray) or None
         Kahn factor, and direction of the electric field.
-    reciprocal : ndarray of shape (3, 3) or None
-        Rows a*, b*, c* (1/Angstrom) of the crystal at spindle angle zero.
+    reciprocal : ndarray of shape (3, 3) or (n_crystals, 3, 3), or None
+        Rows a*, b*, c* (1/Angstrom) of the crystal, or of each of several, at spindle angle zero.
     flux : float or None
         Photons per second in the whole beam.
     remarks : tuple of str
@@ -78,7 +78,7 @@ class Surroundings:
 
 @dataclass(frozen=True, eq=False)
 class ListedExperiment:
-    """The only experiment of a list, and the models of the list.
+    """The experiment of a list, and the models of the list.
 
     Parameters
     ----------
@@ -88,6 +88,8 @@ class ListedExperiment:
         What the JSON of the list says.
     experiment : dict
         The experiment: numbers of its models.
+    crystals : tuple of int
+        Numbers of the crystals if there are several in the beam; otherwise empty.
     repeated : tuple of str
         Warnings about keys that occur twice.
     """
@@ -95,6 +97,7 @@ class ListedExperiment:
     path: object
     content: Any
     experiment: Any
+    crystals: tuple[int, ...]
     repeated: tuple[str, ...]
 
     def model(self, kind: str) -> Any:
@@ -179,9 +182,15 @@ class ListedExperiment:
         turns_back = is_backward(width)
         axis, start, width = forward(setting @ spindle, start, width)
         reciprocal = None
-        if crystal is not None:
+        if self.crystals:
+            others = [replace(self, experiment={"crystal": each}) for each in self.crystals]
+            reciprocal = np.stack([
+                _reciprocal(path, other.model("crystal"), setting @ fixed, point)
+                for other in others
+            ])  # fmt: skip
+        elif crystal is not None:
             reciprocal = _reciprocal(path, crystal, setting @ fixed, point)
-        is_left_handed = reciprocal is not None and np.linalg.det(reciprocal) < 0.0
+        is_left_handed = reciprocal is not None and bool((np.linalg.det(reciprocal) < 0.0).any())
         polarization, of_polarization = _polarization(path, beam, to_source)
         limits = pair(path, beam, "wavelength_range") if "wavelength_range" in beam else None
         reason = "the experiment has no wavelength"
@@ -212,7 +221,9 @@ class ListedExperiment:
 
 @contextmanager
 def single_experiment(path: os.PathLike[str] | str) -> Iterator[ListedExperiment]:
-    """Read a list with one experiment. Errors of incomplete models become a `FileFormatError`.
+    """Read a list with one image. Errors of incomplete models become a `FileFormatError`.
+
+    Several experiments are several crystals in the beam if they differ in nothing else.
 
     Parameters
     ----------
@@ -222,24 +233,41 @@ def single_experiment(path: os.PathLike[str] | str) -> Iterator[ListedExperiment
     Raises
     ------
     FileFormatError
-        If it is not an experiment list, has several experiments, or a model is incomplete.
+        If it is not an experiment list, has several images, or a model is incomplete.
     """
     with opened(path) as stream:
         text = stream.read(LARGEST_FILE)
     content, repeated = parsed(path, text)
     experiments = experiments_of(path, content)
-    if len(experiments) > 1:
+    crystals = _crystals_of_image(experiments)
+    if len(experiments) > 1 and not crystals:
         raise FileFormatError(
-            path, f"{len(experiments)} experiments; one is expected (dials.split_experiments)"
-        )
+            path, f"{len(experiments)} experiments; one is expected (dials.split_experiments), or "
+            "several that differ only in their crystals"
+        )  # fmt: skip
     try:
         with np.errstate(all="ignore"):
             # impossible numbers are rejected where they are used
-            yield ListedExperiment(path, content, experiments[0], repeated)
+            yield ListedExperiment(path, content, experiments[0], crystals, repeated)
     except KeyError as error:
         raise FileFormatError(path, f"a model is incomplete: no {error}") from error
     except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise FileFormatError(path, f"a model is incomplete: {error!r}") from error
+
+
+def _crystals_of_image(experiments: list[Any]) -> tuple[int, ...]:
+    """Numbers of the crystals of experiments that have all other models in common.
+
+    Empty for a single experiment, and for experiments that may be different images.
+    """
+    if len(experiments) < 2 or not all(isinstance(each, dict) for each in experiments):
+        return ()
+    kinds = ("beam", "detector", "goniometer", "scan", "imageset")
+    if any(len({str(each.get(kind)) for each in experiments}) > 1 for kind in kinds):
+        return ()
+    found = tuple(each.get("crystal") for each in experiments)
+    whole = all(isinstance(number, int) for number in found)
+    return found if whole and len(set(found)) == len(found) else ()
 
 
 def _beam(beam: Any, point: ScanPoint) -> tuple[np.ndarray, float | None]:

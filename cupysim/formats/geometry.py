@@ -66,8 +66,8 @@ class ImageGeometry:
         First spindle angle and width of the image (rad).
     polarization : tuple of (float, ndarray), optional
         Kahn factor, and direction of the electric field.
-    reciprocal : ndarray, shape (3, 3), optional
-        Rows a*, b*, c* (1/Angstrom) of the crystal at spindle angle zero.
+    reciprocal : ndarray, shape (3, 3) or (n_crystals, 3, 3), optional
+        Rows a*, b*, c* (1/Angstrom) of the crystal, or of each of several, at spindle angle zero.
     spectrum : Spectrum, optional
         Wavelengths of a beam with several; `wavelength` is their mean.
     no_wavelength : str

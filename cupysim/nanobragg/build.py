@@ -156,8 +156,9 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     structures = dict.fromkeys(each.structure for each in (first, *others))
     notes = [note for structure in structures for note in structure.notes]
     notes += [wavelength_note] if wavelength_note else []
-    if args.crystals_file is not None:
-        notes.append(f"{len(others) + 1} crystals, from {args.crystals_file}")
+    if others or args.crystals_file is not None:
+        file = args.crystals_file or args.experiment_file
+        notes.append(f"{len(others) + 1} crystals, from {file}")
     stream = RandomStream(noise_seed, table)
     tolerance = read_tolerance(args.tolerance)
     response = chosen_response(args)

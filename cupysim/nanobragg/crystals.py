@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from cupysim.errors import CupysimError, FileFormatError, OptionError
 from cupysim.formats.structures.structure import Structure
@@ -125,9 +129,22 @@ def build_crystals(
     CupysimError
         If an option or a file is wrong.
     """
+    listed = args.values.get("reciprocal")
+    if listed is not None and (args.matrix_file is not None or listed.ndim != 3):
+        listed = None
     if args.crystals_file is None:
         structure = structure_factors(args, beam, detector, measured)
-        return [_built(args, beam, structure, table, clock)]
+        if listed is None:
+            return [_built(args, beam, structure, table, clock)]
+        return [
+            _built(
+                _numbered(args, place, clock, {"reciprocal": each}),
+                beam, structure, ShuffleTable() if place else table, clock,
+            )
+            for place, each in enumerate(listed)
+        ]  # fmt: skip
+    if listed is not None:
+        raise OptionError("-crystals", f"{args.experiment_file} already has {len(listed)} crystals")
     shared: Structure | None = None
     found = []
     for place, line in enumerate(read_lines(args)):
@@ -215,13 +232,15 @@ def _arguments(args: Arguments, line: CrystalLine, place: int, clock: int) -> Ar
     for options, names in REPLACED:
         if not line.seen.isdisjoint(options):
             values |= {name: defaults[name] for name in names}
-    values |= line.given
-    # crystals differ unless the user wants the same
-    if "-misset_seed" not in line.seen:
-        values["misset_seed"] = (clock if args.misset_seed is None else args.misset_seed) + place
-    if "-mosaic_seed" not in line.seen:
-        values["mosaic_seed"] = args.mosaic_seed + place
-    return Arguments(values, args.seen | line.seen)
+    own = Arguments(values, args.seen | line.seen)
+    return _numbered(own, place, clock, line.given)
+
+
+def _numbered(args: Arguments, place: int, clock: int, given: Mapping[str, Any]) -> Arguments:
+    """Values of a crystal of several. Seeds that it does not give itself differ from the others."""
+    misset_seed = clock if args.misset_seed is None else args.misset_seed
+    seeds = {"misset_seed": misset_seed + place, "mosaic_seed": args.mosaic_seed + place}
+    return Arguments(args.values | seeds | dict(given), args.seen)
 
 
 def _built(
