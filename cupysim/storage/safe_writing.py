@@ -46,7 +46,7 @@ class OutputFiles:
     """Several output files that appear together, or none of them.
 
     Use it as a context manager. Leaving it without an error puts the files in place. Leaving it
-    by an error removes the temporary files. A writer runs in another thread, so the data that it
+    with an error removes the temporary files. A writer runs in another thread, so the data that it
     writes must not change any more.
 
     Examples
@@ -189,7 +189,7 @@ def _fill(descriptor: int, writer: Callable[[BinaryIO], object]) -> None:
 
 
 def _keep(target: Path, temporary: Path) -> Path | None:
-    """Give a file that will be replaced a second name; None if that is not possible."""
+    """Give a second name to a file that will be replaced; None if that is not possible."""
     backup = temporary.with_name(f"{temporary.name}.old")
     try:
         os.link(target, backup)
@@ -220,7 +220,7 @@ def signals_deferred() -> Iterator[None]:
 
 
 def check_writable(path: os.PathLike[str] | str) -> Path:
-    """Check, before the work, that a file can be written after it.
+    """Check in advance that a file can be written.
 
     Parameters
     ----------

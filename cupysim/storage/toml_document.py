@@ -73,7 +73,7 @@ class Document:
         problem : str
             What is wrong.
         where : tuple of str, optional
-            The same with the numbers of tables in arrays; by default `place`.
+            The same names, with the numbers of tables in arrays; by default `place`.
 
         Raises
         ------
@@ -93,18 +93,19 @@ class Document:
 
 
 class Layers(Document):
-    """A document whose tables have further keys of other documents, which its base names.
+    """A document with a table that takes missing keys from other documents, its bases.
 
-    Errors are those of the first document that has the key.
+    An error names the first document that has the key.
 
     Parameters
     ----------
     own : Document
         The document.
     place : tuple of str
-        Names of the table in it that has the keys.
+        Name of this table, and names of the tables that it is in, the outermost first.
     bases : sequence of Document
-        Other documents, whose keys are those of the table; the first one goes before the others.
+        The bases, whose keys are at their top level. The first document that has a key gives its
+        value.
     """
 
     def __init__(self, own: Document, place: Path, bases: Sequence[Document]) -> None:
@@ -123,7 +124,7 @@ class Layers(Document):
 
 
 def _has(data: Any, place: Path) -> bool:
-    """Whether a key is in a table; of tables in arrays, whether there is the array."""
+    """Whether a key exists. For a key in an array of tables, whether the array exists."""
     for name in place:
         if isinstance(data, list):
             return True
@@ -260,7 +261,9 @@ class Section:
 
 
 def _key_lines(text: str) -> Iterator[tuple[Path, int]]:
-    """Yield places of keys and tables, and their lines from 1; long values are skipped.
+    """Yield the places of keys and tables with their line numbers, which start at 1.
+
+    Further lines of long values are skipped.
 
     Places in tables of arrays have two forms: without the number of the table, and with it.
     """
