@@ -1,12 +1,12 @@
 """Powder rings of hexagonal ice as a table of structure factors of a molecule.
 
-A powder of randomly oriented grains scatters, for each unit cell, the mean over directions of the
-sum of F_hkl^2 times a profile g around each reciprocal lattice point:
+The intensity of a powder of randomly oriented grains is a mean over all orientations. For one
+molecule, the squared structure factor is
 
     F^2(q) = 1/(n V) sum over h k l of F_hkl^2 g(q - q_hkl)/(4 pi q_hkl^2)
 
-with the volume V of the cell and n molecules in it (Guinier, X-ray Diffraction, 1963, 5.2). g has
-the integral one.
+with the volume V of the unit cell, n molecules in the cell, and the profile g of a ring
+(Guinier, X-ray Diffraction, 1963, 5.2). The integral of g is one.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ HYDROGEN = (
 (International Tables for Crystallography C, 1992, table 6.1.1.4)."""
 
 BOND = 0.96
-"""Distance of hydrogen from oxygen (Angstrom), at which it is averaged over a sphere."""
+"""Distance of hydrogen from oxygen (Angstrom): hydrogen is averaged over this sphere."""
 
 B_FACTOR = 1.5
-"""Displacement of a molecule at 100 K (Angstrom^2)."""
+"""B factor of a molecule at 100 K (Angstrom^2)."""
 
 HEIGHT = 1.0 / 16.0
-"""Height z of oxygen in the cell of ice Ih, position 4f of P6_3/mmc."""
+"""Fractional coordinate z of oxygen in the cell of ice Ih, position 4f of P6_3/mmc."""
 
 LARGEST_STOL = 0.75
 """End of the table, sin(theta)/lambda (1/Angstrom)."""
 
 POINTS_PER_WIDTH = 4
-"""Points of the table in a standard deviation of a ring's profile."""
+"""Points of the table for each standard deviation of a ring's profile."""
 
 SCHERRER = 0.9394 / 2.3548
-"""Standard deviation of a Gaussian profile times the size of a cubic grain (Scherrer, 1918)."""
+"""Standard deviation of a Gaussian profile (1/Angstrom) times the edge of a cubic grain
+(Scherrer, 1918)."""
 
 
 def ice_table(cell: tuple[float, float, float], grain: float) -> tuple[np.ndarray, np.ndarray]:
