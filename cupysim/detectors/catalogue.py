@@ -131,7 +131,7 @@ def _entries() -> Mapping[str, Entry]:
 
 
 def _entry(name: str, table: Mapping[str, Any], file: Mapping[str, Any]) -> Entry:
-    """A detector with the figures and sources of its family, where it has none itself."""
+    """Make an entry. Figures and sources that it lacks are those of its family."""
     family = file["families"].get(table.get("family"), {})
     all_figures = {**family, **table}
     keys = {**family.get("source", {}), **table.get("source", {})}

@@ -1,7 +1,7 @@
 """The panels of a real detector, in its own plane.
 
 The frame is that of CrystFEL: the beam along z, y upwards, and x = y cross z, which is to the left
-if one looks along the beam. The direct beam passes the origin.
+if one looks along the beam. The direct beam passes through the origin.
 """
 
 from __future__ import annotations
@@ -157,13 +157,13 @@ def _panels(
         )  # fmt: skip
     if "module" not in layout:
         return panels
-    # the chips have the frame of the quadrant; the group makes them one rigid body
+    # chips have coordinates in the frame of the quadrant; the group makes them one rigid body
     name = layout["module"].format(group=group, module=module.number, member=at)
     return [PanelGroup(name, panels)]
 
 
 def _axes(turn: float, mirrored: bool = False) -> tuple[Vector, Vector]:
-    """Fast and slow axes that are turned from x and y; slow is opposite if mirrored."""
+    """Fast and slow axes: x and y, turned about z. If mirrored, the slow axis is reversed."""
     # exact for multiples of 90 degrees
     cosine, sine = (round(value, 15) + 0.0 for value in (math.cos(turn), math.sin(turn)))
     sign = -1.0 if mirrored else 1.0
@@ -171,7 +171,7 @@ def _axes(turn: float, mirrored: bool = False) -> tuple[Vector, Vector]:
 
 
 def _place(module: _Module, corner: tuple[float, float], fast: Vector, slow: Vector) -> Vector:
-    """Position of a point whose coordinates along fast and slow count from the module's middle."""
+    """Position of a point. Its coordinates along fast and slow start at the module's middle."""
     along, down = corner
     return (
         module.x + along * fast[0] + down * slow[0],
