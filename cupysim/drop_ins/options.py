@@ -1,7 +1,7 @@
 """Options of drop-ins for small C programs: one table for parsing, help and documentation.
 
-These programs test every argument that starts with a dash against all options. They find most of
-them within longer arguments too. This file imports only the standard library, so that help is fast.
+These programs compare every argument that starts with a dash with all options. They also find most
+options within longer arguments. This file imports only the standard library, so that help is fast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cupysim.drop_ins.units import NONE, Unit
 
 
 class Kind(Enum):
-    """What the value of an option is: how it appears in the help."""
+    """Kind of an option's value. The text of a member stands for the value in the help."""
 
     FLAG = ""
     NUMBER = "X"
@@ -54,7 +54,7 @@ class ProgramOption:
     default : str
         Default in the help; empty if there is none.
     is_exact : bool
-        Whether the argument must be the option. Otherwise it may contain the option.
+        Whether the argument must equal the option. Otherwise it may contain the option.
     metavar : str
         How the value appears in the help, if not by its kind.
     is_new : bool

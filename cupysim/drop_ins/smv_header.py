@@ -36,7 +36,7 @@ class Header:
     n_slow: int
 
     def number(self, key: str) -> float | None:
-        """A number, found as `cupysim.formats.smv.SmvFile.number` does; None without the key."""
+        """Value of a key as a number, as `SmvFile.number` reads it; None without the key."""
         return _numbers(self.path, self.content).number(key)
 
     def word(self, key: str) -> str:

@@ -51,8 +51,8 @@ def complete_sweep(
         Corrected quirks: Q26 (spacing of sensor layers, single layer), Q27 (lost count, rounding
         up), Q46 (missing last point).
     tell : callable, optional
-        Warns of an effect of quirk Q27, and whether a correction removes it. By default, under
-        this number.
+        Function that warns of an effect of quirk Q27. Its arguments are the effect, and whether a
+        correction removes it. By default it warns of Q27.
 
     Returns
     -------

@@ -62,7 +62,7 @@ def read_words(
     program : Program
         Program with its options.
     words : sequence of str
-        The words after the program's name. Values are looked at too.
+        The words after the program's name. Options are also found among values.
     is_meant : callable, optional
         Whether a word has a meaning of its own, and is no option.
     tell_unknown : callable, optional
