@@ -62,7 +62,7 @@ def raw_numbers(image: ImageFile, response: Response) -> np.ndarray:
 
 
 def stored_response(image: ImageFile) -> tuple[str | None, float | None]:
-    """The response and the exposure time that an image file tells.
+    """The response and the exposure time that an image file states.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ EXIT_ERROR = 2
 """Exit status of sub-commands after an error."""
 
 EXIT_ERROR_OF_DROP_INS = 9
-"""The same for sub-commands that replace a C program, as these programs have it."""
+"""Exit status after an error in a sub-command that replaces a C program, as in that program."""
 
 EXIT_INTERRUPTED = 130
 """Exit status after an interrupt from the keyboard, as shells have it: 128 + 2."""

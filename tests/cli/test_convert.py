@@ -211,7 +211,7 @@ BAD = {
     "convert none.mtz a.hkl": "none.mtz: No such file or directory",
     f"convert {MODEL} a.hkl": "--dmin: a model needs a resolution limit",
     "convert mean.mtz a.hkl --dmin -1": "--dmin: must be positive, got -1",
-    "convert mean.mtz a.hkl --dmin 1000": "--dmin: no reflection is as coarse as 1000 A",
+    "convert mean.mtz a.hkl --dmin 1000": "--dmin: no reflection has a spacing of 1000 A or more",
     "convert mean.mtz a.stol --bs 0": "--bs: must be positive, got 0",
     "convert mean.mtz a.hkl --hydrogens": "--hydrogens: mean.mtz is not a model",
     "convert mean.mtz a.hkl --F000 contrast": "'contrast' needs a model",

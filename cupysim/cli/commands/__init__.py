@@ -12,7 +12,7 @@ COMMANDS = {
     "noisify": "Add noise to an image of expected photons, as noisify does.",
     "nonbragg": "Render water, air and other amorphous matter from a table, as nonBragg does.",
     "orient": "Make orientation matrices from a cell and angles, or at random, and read them.",
-    "photons": "Photons of a raw image, by the calibration of its detector.",
+    "photons": "Calibrate a raw image to photons, by pedestals, gains and the rate correction.",
     "parity": "Run argument lists through a reference program and cupysim, and compare images.",
     "refine": "Fit an experiment to an image, and report the uncertainties.",
     "rerun": "Render an earlier run again, and compare the images.",

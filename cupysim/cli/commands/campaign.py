@@ -57,7 +57,7 @@ MOST_PROCESSES = 1024
 """Largest accepted number of processes."""
 
 ENGINES = ("auto", "processes", "dask")
-"""What may start processes: Dask, cupysim itself, or the first that is there."""
+"""What may start processes: cupysim itself, Dask, or Dask if it is installed (auto)."""
 
 PLACES = {"FILE": "campaign file", "FOLDER": "folder of a campaign that was begun"}
 """Positional arguments and their help texts."""
@@ -94,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         added.add_argument("--scheduler", metavar="FILE|ADDRESS",
             help="scheduler of a running Dask cluster, such as tcp://host:8786")  # fmt: skip
         added.add_argument("--shard", default="0/1", metavar="K/N",
-            help="render only the K-th of N shares, from 0; auto: share all chunks with the "
+            help="render only share K of N, numbered from 0; auto: share all chunks with the "
             "other processes of a SLURM job or job array, or of mpirun, which may come and "
             "go")  # fmt: skip
         return added

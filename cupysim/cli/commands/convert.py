@@ -211,7 +211,7 @@ def _within(structure: Structure, found: lists.ReflectionList, dmin: float) -> l
     """Select reflections up to a resolution limit (Angstrom)."""
     kept = lists.inverse_d2(structure, found.hkl) <= 1.0 / dmin**2
     if not kept.any():
-        raise CupysimError(f"--dmin: no reflection is as coarse as {dmin:g} A")
+        raise CupysimError(f"--dmin: no reflection has a spacing of {dmin:g} A or more")
     return lists.ReflectionList(found.hkl[kept], found.amplitudes[kept])
 
 

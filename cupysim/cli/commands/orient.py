@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start with this cell (A, degrees)")  # fmt: skip
     add("--matrix", metavar="FILE", help="start with this matrix")
     add("--matrix-lambda", type=float, metavar="A",
-        help="its wavelength (A); default: from the cell in its file, or --lambda")  # fmt: skip
+        help="wavelength (A) of --matrix; default: from its cell, or --lambda")  # fmt: skip
     add("--umatrix", nargs=9, type=float, metavar="U",
         help="turn the cell by this rotation: rows of the U matrix of a MOSFLM file")  # fmt: skip
     add("--misset", nargs=3, type=float, metavar=("X", "Y", "Z"),

@@ -3,8 +3,8 @@
     cupysim parity --reference ./nanoBragg [--cases LIST] [--backend B ...] [OPTIONS]
 
 The argument lists come from --cases (a text file with lines of NAME: OPTIONS, or a folder like
-tests/golden), or are the OPTIONS of the drop-in command. Without both, 38 lists that cover its
-features are used. Without --reference, the images are compared with those stored in a checkout.
+tests/golden), or are the OPTIONS of the drop-in command. Without both, 38 lists that cover the
+options are used. Without --reference, the images are compared with those stored in a checkout.
 Each run has a fresh folder.
 Exit status 0 if all images are the same, 1 if one differs or fails, 2 after an error.
 """
@@ -271,7 +271,10 @@ def _lines(row: Row) -> Iterator[str]:
         yield f"  {'FAILED' if found is None else 'DIFFERENT'}: {row.problem}"
     if row.problem and found is not None and found.absolute is not None:
         at = found.absolute
-        yield f"  most at {at.fast} {at.slow} (fast slow): {at.first:.9g} and {at.second:.9g}"
+        yield (
+            f"  largest difference at {at.fast} {at.slow} (fast slow): {at.first:.9g} and "
+            f"{at.second:.9g}"
+        )
         words = shlex.join(row.case.words)
         if row.case.inputs:
             yield f"  its inputs are in {row.case.folder}"

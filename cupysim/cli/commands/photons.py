@@ -39,7 +39,7 @@ ENDINGS = (".npy", ".bin", ".h5")
 """Endings of output files; each stands for a format."""
 
 RARE = 1e-3
-"""Fraction of pixels that may have numbers that the response does not make."""
+"""Fraction of pixels that may have numbers that the response cannot produce."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,13 +119,13 @@ def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
 
 
 def _warn_of_others(path: str, response: Response, exposure: Exposure, photons: np.ndarray) -> None:
-    """Warn of numbers that the response does not make."""
+    """Warn of numbers that the response cannot produce."""
     least = detector_record(response, exposure).underload
     unknown = int(np.count_nonzero(np.isnan(photons)))
     low = int(np.count_nonzero(photons < least))
     for count, problem in (
         (unknown, "gain bits that it does not have; they become not-a-number"),
-        (low, f"numbers below those of {least:.3g} photons, the least that its noise makes"),
+        (low, f"numbers that its noise cannot explain, below those of {least:.3g} photons"),
     ):
         if count > RARE * photons.size:
             warnings.warn(

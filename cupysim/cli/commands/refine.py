@@ -297,7 +297,7 @@ def _detected(
     for name in ("offset", "saturation"):
         if getattr(arguments, name) is not None:
             raise CupysimError(
-                f"--{name}: not possible with a response, which gives it; --response none uses none"
+                f"--{name}: the detector response defines it; --response none uses no response"
             )
     raw = raw_numbers(image, detector.response)
     observation = detector.observed(raw, _inside(arguments, experiment))
