@@ -1,4 +1,4 @@
-"""Checks of a campaign file for values that cannot work or cannot be meant."""
+"""Checks of a campaign file for values that are impossible or implausible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAR = 10.0
 
 
 def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
-    """Reject values that cannot work in any shot or cannot be meant, and warn of odd rotations.
+    """Reject values that are impossible in all shots or implausible, and warn of odd rotations.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
     Raises
     ------
     FileFormatError
-        If a value cannot work or cannot be meant; the message names the line.
+        If a value is impossible or implausible; the message names the line.
     """
     base = campaign.experiment
     names = {variation.name: variation for variation in campaign.variations}
@@ -78,7 +78,7 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
 def _check_size(
     base: Experiment, variation: Variation, table: Mapping[str, np.ndarray], section: Section
 ) -> None:
-    """Reject a typical number that is in another unit or lacks the mode that was meant."""
+    """Reject a typical number that seems to be in another unit or to lack its mode."""
     name = SHARED.get(variation.name, (variation.name,))[0]
     if name not in (*GROUPS["cell"], *GROUPS["n_cells"], "mosaic_spread", "wavelength", "fluence"):
         return

@@ -49,7 +49,7 @@ class CampaignDetection:
 
     @property
     def has_gain_bits(self) -> bool:
-        """Whether raw numbers tell the gain of the pixel."""
+        """Whether raw numbers contain the gain of the pixel."""
         readout = self.response.readout
         return isinstance(readout, Analogue) and len(readout.gains) > 1
 

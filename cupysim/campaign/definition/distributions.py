@@ -155,8 +155,9 @@ KINDS: dict[str, tuple[str, ...] | None] = {
 }
 """Distributions, and the meaning of the numbers that define them.
 
-None stands for any numbers. A choice picks one of them at random, a list repeats them in order, a
-range increases by its step from shot to shot, and a column is a column of the table.
+None means that any count of numbers is allowed. A choice picks one of them at random, a list
+repeats them in order, a range increases by its step from shot to shot, and a column is a column of
+the table.
 """
 
 

@@ -15,10 +15,10 @@ MOST_CHANNELS = 10_000
 """Largest number of wavelengths in a spectrum."""
 
 SIGMA_PER_WIDTH = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
-"""Standard deviation of a Gaussian, relative to its full width at half height."""
+"""Standard deviation of a Gaussian, relative to its full width at half maximum."""
 
 REACH = 1.5
-"""Range of the channels to either side of the centre, in full widths of the spectrum."""
+"""Range of the channels on each side of the centre, in full widths at half maximum."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +30,9 @@ class Spectra:
     channels : int
         Number of wavelengths in a spectrum.
     bandwidth : float
-        Full width at half height, relative to the wavelength.
+        Full width at half maximum, relative to the wavelength.
     spikes : float
-        Mean number of spikes within that width.
+        Mean number of spikes within the full width at half maximum.
     file : str, optional
         HDF5 file with spectra, in place of random ones.
     wavelengths : ndarray, shape (channels,), optional

@@ -54,7 +54,7 @@ class Estimate:
 
     @property
     def seconds_each(self) -> float:
-        """Time of a process for each shot (s). Rendering overlaps with writing of the last shot."""
+        """Time of a process for each shot (s). Rendering overlaps with writing of earlier shots."""
         return max(self.render + self.spots, self.noise + self.write)
 
 

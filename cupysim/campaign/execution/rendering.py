@@ -103,8 +103,8 @@ def render_shots(
     Raises
     ------
     CupysimError
-        If rendering fails for a reason that is not in the shot, such as a device that does not
-        work. Such a shot does not count as one that cannot be rendered.
+        If rendering fails for a reason outside the shot, such as a device that does not work. The
+        shot does not then count as one that cannot be rendered.
     MemoryError
         If the memory is too small even for half as many shots at once.
     """
@@ -180,7 +180,7 @@ def render_shot(campaign: CampaignDefinition, number: int, render: RenderFunctio
 def pixels_of(
     campaign: CampaignDefinition, shot: Shot, image: Image, threads: int | None
 ) -> np.ndarray:
-    """The pixels that a campaign writes of a shot.
+    """The pixels that a campaign writes for a shot.
 
     Parameters
     ----------

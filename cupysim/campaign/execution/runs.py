@@ -28,7 +28,7 @@ from cupysim.formats.nexus.tree import Frames
 from cupysim.storage.safe_writing import OutputError
 
 LOOK = 1.0
-"""Time (s) in which a run checks its processes several times."""
+"""Upper limit of the time (s) between two checks of the processes of a run."""
 
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -40,7 +40,7 @@ ENVIRONMENT = {
 """Environment variables of processes, used unless the user has set them.
 
 Linear algebra must not start a thread on each core, because the processes share the cores. The
-others make glibc keep the memory of images. Otherwise it gives such large blocks back to the
+other variables make glibc keep the memory of images. Otherwise it returns such large blocks to the
 system, which must then clear the pages again for the next image.
 """
 
