@@ -45,7 +45,7 @@ class Arguments:
     beam_x, beam_y : float, optional
         Beam centre (m).
     has_no_noise, has_no_pgm : bool
-        Whether images are left out.
+        Whether the image with noise and the picture are left out.
     gain, adc_offset, readout, flicker, calibration : float
         Gain (units per photon); offset and read-out noise (units); relative errors.
     seed, calibration_seed, unused_seed : int, optional

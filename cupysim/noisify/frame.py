@@ -121,7 +121,7 @@ def settle(args: Arguments, header: Header | None, n_pixels: int) -> Frame:
     Raises
     ------
     OptionError
-        If there is no such image.
+        If the numbers of pixels are impossible.
     """
     n_fast, n_slow = args.n_fast, args.n_slow
     pixel, distance, beam_x, beam_y = args.pixel_size, args.distance, args.beam_x, args.beam_y
@@ -220,7 +220,7 @@ def _guessed(n_pixels: int) -> tuple[int, int]:
 
 
 def _completed(count: int, size: float, pixel: float) -> tuple[int, float]:
-    """Number of pixels and size along an axis: the size from the number, if it is given."""
+    """Number of pixels and size (m) along an axis. A given number replaces the size."""
     if count:
         return count, pixel * count
     if pixel <= 0.0:

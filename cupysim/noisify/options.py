@@ -32,7 +32,7 @@ OPTIONS: tuple[ProgramOption, ...] = (
     ),
     ProgramOption(
         ("-fluence",), INPUT,
-        "Fluence, if the input is F^2 times the solid angle; the default makes no difference.",
+        "Fluence, if the input is F^2 times the solid angle; the default multiplies by 1.",
         ("fluence",), unit=PER_AREA, default="1.26e29",
     ),
     ProgramOption(
