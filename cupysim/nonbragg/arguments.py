@@ -37,7 +37,7 @@ class Arguments:
     sample_x, sample_y, sample_z : float
         Size of the sample (m); x is along the beam.
     density, molar_mass, molecules : float
-        Density (g/m^3), molar mass (g/mol), and number of molecules; 0 for that of the density.
+        Density (g/m^3), molar mass (g/mol), and number of molecules; 0: the density gives it.
     fluence, flux, exposure, beam_size : float
         Fluence (photons/m^2), flux (photons/s), exposure time (s) and size of the beam (m).
     wavelength, kahn : float
@@ -59,7 +59,7 @@ class Arguments:
     source_distance : float
         Distance of the sources (m), for the report.
     distance, close_distance : float, optional
-        Distances along the beam and of the plane (m).
+        Distance along the beam, and distance of the detector's plane (m).
     beam_x, beam_y, close_x, close_y : float, optional
         Direct beam and point of normal incidence (m).
     origin_x, origin_y : float, optional

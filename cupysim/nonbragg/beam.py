@@ -20,7 +20,7 @@ from cupysim.nonbragg.arguments import Arguments
 from cupysim.nonbragg.quirks import QUIRKS, NonbraggQuirk
 
 WEIGHTS_DIFFER = 1e-9
-"""Difference of the mean weight from 1 that comes from rounding."""
+"""Largest difference of the mean weight from 1 that may come from rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Beam:
     dispersion : Sweep
         Bandwidth, relative to the wavelength.
     sources : Sources
-        Sources. Their weights are those in the report, and their brightness that in the image.
+        Sources. The report lists their weights, and the image depends on their brightness.
     """
 
     horizontal: Sweep
@@ -112,7 +112,7 @@ def _tabulated(args: Arguments, beam: np.ndarray) -> Sources:
     elif abs(weights.mean() - 1.0) > WEIGHTS_DIFFER:
         QUIRKS.warn(
             NonbraggQuirk.WEIGHTS_NOT_NORMALISED,
-            f"{args.source_file}: the weights are {weights.mean():g} on average and multiply the "
-            "image by it",
+            f"{args.source_file}: the mean of the weights, {weights.mean():g}, multiplies the "
+            "image",
         )
     return Sources(positions, wavelengths, weights, brightness)

@@ -114,7 +114,7 @@ def settle(args: Arguments) -> Frame:
     Raises
     ------
     OptionError
-        If there is no such image.
+        If the numbers of pixels are impossible.
     """
     pixel = args.pixel_size
     n_fast, size_fast = _count(args, args.n_fast, args.size_fast)
@@ -161,7 +161,7 @@ def _pixels(number: float | None, pixel: float) -> float | None:
 
 
 def _count(args: Arguments, given: int, size: float) -> tuple[int, float]:
-    """Number of pixels along an axis, and the size, which is that of the given number."""
+    """Number of pixels and size (m) along an axis. A given number replaces the size."""
     pixel = args.pixel_size
     size = pixel * given if given else size
     pixels = size / pixel

@@ -119,7 +119,7 @@ def read_image(path: str) -> ImageInput:
 
 
 def with_header(args: Arguments, header: Header) -> Arguments:
-    """Take options that are not given from a header.
+    """Take from a header the values of options that are not given.
 
     Parameters
     ----------

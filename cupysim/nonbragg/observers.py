@@ -12,7 +12,7 @@ from cupysim.nonbragg.scattering import Block
 
 
 class Observer:
-    """Sees each block of pixels after it is rendered. This one does nothing."""
+    """Sees each block of pixels after it is rendered. This class does nothing with it."""
 
     def add(self, block: Block) -> None:
         """See a block."""

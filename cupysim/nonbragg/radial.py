@@ -13,7 +13,7 @@ from cupysim.maths.stol_interpolation import FIRST
 from cupysim.nonbragg.scattering import Block, Scattering
 
 FEWEST_PIXELS = 100
-"""A bin with more pixels is written."""
+"""Bins with more pixels than this are written."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class RadialAverage:
     Parameters
     ----------
     scattering : Scattering
-        What is computed.
+        Experiment of the run.
     measured : Measured
         The image.
     """

@@ -11,11 +11,12 @@ from cupysim.nonbragg.arguments import Arguments
 from cupysim.nonbragg.quirks import QUIRKS, NonbraggQuirk
 
 GRAMS_PER_AREA = 300.0
-"""Mass per area (g/m^2) above which absorption is told. Water of this mass absorbs about 10 % at
-one Angstrom, where it absorbs about 3 cm^2/g."""
+"""Mass per area (g/m^2) above which a warning tells of absorption. Water of this mass absorbs about
+10 % at one Angstrom: its mass attenuation coefficient is about 3 cm^2/g there. Absorption grows
+approximately with the cube of the wavelength."""
 
 LENGTH_OF_THAT = 1e-10
-"""Wavelength (m) of that absorption, which grows about with its cube."""
+"""Wavelength (m) at which `GRAMS_PER_AREA` absorbs 10 %."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ PIXELS_AT_ONCE = 2**14
 
 @dataclass(frozen=True, eq=False)
 class Scattering:
-    """What is computed.
+    """The experiment from which photons are computed.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def blocks(scattering: Scattering, region: tuple[slice, slice]) -> Iterator[Bloc
     Parameters
     ----------
     scattering : Scattering
-        What is computed.
+        The experiment.
     region : tuple of 2 slice
         Rows and columns of the region.
 

@@ -47,10 +47,10 @@ def statistics_of(
     region : tuple of 2 slice
         Rows and columns that were rendered.
     counted : int, optional
-        Number of pixels that nonBragg takes for the mean; by default that of the region (NBQ17).
+        Number of pixels by which nonBragg divides; by default that of the region (NBQ17).
     looks_at_next : bool
-        Whether the deviation is that of the pixel after each pixel, and of a zero after the last
-        one (NBQ16).
+        Whether the deviation of each pixel is that of the next pixel in the image. The pixel after
+        the last one counts as zero (NBQ16).
 
     Returns
     -------

@@ -158,7 +158,7 @@ def read_table(
     if n_words and not corrects(NonbraggQuirk.COMMENTS_ARE_POINTS):
         QUIRKS.warn(
             NonbraggQuirk.COMMENTS_ARE_POINTS,
-            f"{path}: {n_words} lines with words count as points, whose words are 0",
+            f"{path}: {n_words} lines with words count as points; each word is read as 0",
         )
     n_missing = int(np.isnan(rows[:, 1]).sum())
     if n_missing:
@@ -186,7 +186,13 @@ def _warn_of_order(path: str, s: np.ndarray) -> None:
     steps = np.diff(s)
     falling, equal = int((steps < 0.0).sum()), int((steps == 0.0).sum())
     if falling:
-        effect = f"{falling} points are below the point before them: pixels depend on those before"
+        effect = (
+            f"{falling} points have a smaller sin(theta)/lambda than the point before them: each "
+            "pixel depends on the pixels before it"
+        )
     else:
-        effect = f"{equal} points are equal to the point before them: no finite value near them"
+        effect = (
+            f"{equal} points have the sin(theta)/lambda of the point before them: pixels near them "
+            "have no finite value"
+        )
     QUIRKS.warn(NonbraggQuirk.UNSORTED_TABLE, f"{path}: {effect}")
