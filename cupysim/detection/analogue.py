@@ -16,10 +16,10 @@ from cupysim.errors import ModelError
 from cupysim.models.checks import finite, whole
 
 MOST_GAINS = 4
-"""Most gains of a pixel."""
+"""Largest number of gains of a pixel."""
 
 MOST_BITS = 24
-"""Most bits of an analogue-to-digital converter."""
+"""Largest number of bits of an analogue-to-digital converter."""
 
 RAW_BITS = 16
 """Bits of a raw number that also tells the gain."""
@@ -266,8 +266,8 @@ class Analogue:
     ) -> np.ndarray:
         """Number of the gain of each pixel.
 
-        A pixel leaves a gain if its signal, times its gain factor and above its pedestal, is beyond
-        the range: all pixels switch at one number of the converter.
+        All pixels leave a gain at the same number of the converter. The signal at which a pixel
+        leaves the gain therefore depends on its own gain factor and pedestal.
         """
         which = np.zeros(signal.shape, dtype=np.int64)
         for number, gain in enumerate(gains[:-1]):

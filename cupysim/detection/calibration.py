@@ -66,7 +66,7 @@ def photons_of(
     Returns
     -------
     Calibrated
-        Photons that reached the sensor, on average.
+        The image. On average, its photons are those that reached the sensor.
 
     Raises
     ------
@@ -137,10 +137,10 @@ def _of_signals(
 
 
 def largest_photons(response: Response, exposure: Exposure) -> float:
-    """Largest photons of a pixel that is no overload, before they are calibrated further.
+    """Largest signal (photons) of a pixel that is not an overload.
 
-    For a counter, this is the largest count: without the rate correction of the calibration. Both
-    are without the division by `detected_fraction`.
+    The signal is not yet divided by `detected_fraction`. For a counter, it is the largest count,
+    before the calibration corrects the rate.
     """
     readout = response.readout
     if isinstance(readout, Counter):

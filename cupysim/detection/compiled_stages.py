@@ -72,7 +72,7 @@ def raw_image(
     Returns
     -------
     raw, overloads
-        As of `cupysim.detection.stages.raw_image`.
+        As for `cupysim.detection.stages.raw_image`.
     """
     return response_record.raw_image(response, expected, grid, exposure, _Processor(threads))
 

@@ -12,7 +12,7 @@ from cupysim.errors import ModelError
 from cupysim.models.checks import finite, whole
 
 MOST_BITS = 32
-"""Most bits of a counter, or of the sum of several counts."""
+"""Largest number of bits of a counter, or of the sum of several counts."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ ROWS_AT_ONCE = 64
 """Rows that are counted together, to limit memory."""
 
 LARGEST_EXPECTATION = 2.0**60
-"""Largest expected photons for which NumPy draws counts; such a pixel is saturated anyway."""
+"""Largest number of expected photons for which NumPy draws counts; larger ones become this one."""
 
 Region = tuple[slice, slice]
 """Rows and columns of the pixels that were computed."""

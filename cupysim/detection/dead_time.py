@@ -31,10 +31,10 @@ RARE_OVERLAP = 0.005
 their overlaps are independent. The mean is then wrong by less than 1e-5 of the count."""
 
 NORMAL_LOSS = 10.0
-"""Mean number of lost counts from which on their number is drawn from a normal distribution."""
+"""Smallest mean number of lost counts that is drawn from a normal distribution."""
 
 MOST_LOST = 200
-"""Number of lost counts that is never reached if their mean is below `NORMAL_LOSS`."""
+"""Upper limit of the number of lost counts if their mean is below `NORMAL_LOSS`."""
 
 CORRECTION_STEPS = 40
 """Steps of Newton's method for the rate correction."""
@@ -43,7 +43,7 @@ CORRECTED_COUNTS = 1 << 15
 """Number of counts, from 0 on, whose rate corrections are in a table."""
 
 UNCOUNTABLE = 1e30
-"""Corrected count (photons) if no number of photons has a mean count so large."""
+"""Corrected count (photons) of a count above the mean counts of all numbers of photons."""
 
 
 class DeadTimeModel(StrEnum):
@@ -135,7 +135,7 @@ class PulseTimes:
 
     @property
     def busy(self) -> float:
-        """Time after a count in which no other count begins by itself."""
+        """Time after a count during which a new photon starts no count."""
         return self.retrigger if self.model is DeadTimeModel.RETRIGGER else self.pulse
 
     def overlap_probabilities(self) -> tuple[np.ndarray, np.ndarray]:

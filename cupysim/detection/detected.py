@@ -133,7 +133,7 @@ def _apply_defects(
     exposure: Exposure,
     has_value: np.ndarray,
 ) -> None:
-    """Apply defects: known ones lose their value in `has_value`, others change `raw`."""
+    """Apply defects: known ones become False in `has_value`, others change `raw`."""
     places = response.defects.places(grid.shape, grid.first_number, grid.row_step, response.serial)
     flat = raw.reshape(-1)
     numbers = grid.numbers().reshape(-1) if any(map(len, places.values())) else None

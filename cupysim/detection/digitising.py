@@ -172,7 +172,7 @@ def counted_region(
     Returns
     -------
     image : ndarray of uint16, shape (n_slow, n_fast)
-        Values as of `counted`.
+        Values as for `counted`.
     overloads : int
         Number of pixels that are clipped at 65535.
     """

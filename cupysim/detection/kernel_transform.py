@@ -11,8 +11,8 @@ class KernelTransform:
     """The Fourier transform of a kernel whose middle is at the first pixel of a padded image.
 
     The transform along rows is kept, and that along columns is computed for some columns at a time.
-    If the kernel is its own mirror image along both axes, its transform is real. A quarter of the
-    kernel then needs an eighth of the memory of any other kernel of its size.
+    If the kernel is its own mirror image along both axes, its transform is real, and a quarter of
+    the kernel is enough. It then needs an eighth of the memory of other kernels of its size.
 
     Parameters
     ----------

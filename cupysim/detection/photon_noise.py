@@ -22,16 +22,16 @@ from cupysim.detection.random_numbers import deviate_of, philox
 from cupysim.errors import CupysimError
 
 TRIALS_FROM = 40.0
-"""Mean from which on trials are drawn."""
+"""Smallest mean for which trials are drawn."""
 
 LARGEST_MEAN = 2.0**52
-"""Mean from which on noise is smaller than the rounding of the mean. The count is then the mean."""
+"""Smallest mean without noise: the count is the mean, whose rounding to float32 exceeds noise."""
 
 LARGEST_SEED = 2**64 - 1
 """Largest seed, and largest number of a shot."""
 
 MOST_COUNTS = 250
-"""More counts than a mean below `TRIALS_FROM` ever has."""
+"""Upper limit of the counts for means below `TRIALS_FROM`."""
 
 HALF_LOG_TWO_PI = 0.9189385332046727
 
@@ -214,7 +214,7 @@ def _log_probability(k: np.ndarray, m: np.ndarray) -> np.ndarray:
 
 
 def _inverted(m: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """The numbers of counts k with u > sum of the probabilities of 0 to k."""
+    """Smallest counts k for which the probabilities of 0 to k add up to u or more."""
     probability = exp_of_mean(m)
     total, counts = probability, np.zeros_like(m)
     for k in range(1, MOST_COUNTS + 1):

@@ -1,4 +1,4 @@
-"""Point spread: the light of a photon reaches pixels around that where the photon arrives."""
+"""Point spread: the light of a photon also reaches pixels around the one where it arrives."""
 
 from __future__ import annotations
 

@@ -272,5 +272,5 @@ def _spread(
 
 
 def _bits(number: int) -> int:
-    """A 64-bit number without sign as one with a sign."""
+    """The signed number with the 64 bits of an unsigned one."""
     return number - 2**64 if number >= 2**63 else number

@@ -67,12 +67,12 @@ class SpiralSamples:
         return radii * np.sin(angles), radii * np.cos(angles)
 
     def divided(self, turns: np.ndarray, angles: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """Light of the samples, if lights at some angles of turns are divided between two samples.
+        """Light of the samples, if each light is divided between the two samples next to it.
 
         Parameters
         ----------
         turns : ndarray of int, shape (n_lights,)
-            Turns.
+            Turns of the lights.
         angles : ndarray, shape (n_lights,)
             Angles from the x axis, divided by 2 pi, from 0 to 1.
         light : ndarray, shape (n_lights,)
@@ -110,10 +110,10 @@ def _angle(sine: np.ndarray) -> np.ndarray:
 
 
 def _before(angle: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """A sample before an angle, also if the angle has rounding errors."""
+    """Number of a sample before an angle, even if the angle has rounding errors."""
     return np.asarray(np.floor(angle * counts).astype(np.int64) - 1)
 
 
 def _after(angle: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The sample after one that is not before an angle, also with rounding errors."""
+    """End of a range of samples beyond an angle, even if the angle has rounding errors."""
     return np.asarray(np.ceil(angle * counts).astype(np.int64) + 2)

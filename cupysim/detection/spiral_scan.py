@@ -15,7 +15,7 @@ from cupysim.errors import ModelError
 from cupysim.models.checks import finite
 
 LEAST_AT_ONCE = 1 << 15
-"""Pixels that are read together at least, in whole rows. Their work arrays need about 10 MB."""
+"""Smallest number of pixels that are read together, in whole rows. They need about 10 MB."""
 
 PARTS = 128
 """Parts of a large image. Work arrays of one part need less memory than the image."""

@@ -1,6 +1,6 @@
 """Point spread with a wide kernel, by FFT.
 
-On a processor, the FFT of the rows takes the place of the image, and then gives way to the result.
+On a processor, the FFT of the rows replaces the image in memory, and the result replaces the FFT.
 The columns of this FFT are convolved some at a time. A whole image thus needs little more memory
 than its padding with zeros, and no pixel is transformed twice.
 """
@@ -21,11 +21,11 @@ BLOCKS = 32
 """Blocks of rows or columns of a large image. Their work arrays need a tenth of the image."""
 
 SMALLEST_BLOCK = 32
-"""Rows or columns that are transformed together at least, so that all cores have work."""
+"""Smallest number of rows or columns that are transformed together, to keep all cores busy."""
 
 LEAST_KEPT = 1e-6
-"""Fraction of its light that a pixel must keep to be divided by it. Rounding errors of the FFT are
-not much smaller."""
+"""Smallest fraction of its light that a pixel may keep. Pixels that keep less lose all
+light, because rounding errors of the FFT are not much smaller."""
 
 
 def spread(image: Any, kernel: np.ndarray, border: Border, *, overwrite: bool = False) -> Any:
@@ -81,7 +81,7 @@ def convolved(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarr
 
 
 def convolve(image: np.ndarray, kernel: np.ndarray, border: Border) -> None:
-    """Convolve an image with a kernel in place; parameters as of `convolved`."""
+    """Convolve an image with a kernel in place; parameters as for `convolved`."""
     from scipy import fft
 
     if image.size == 0:
@@ -115,7 +115,7 @@ def convolve(image: np.ndarray, kernel: np.ndarray, border: Border) -> None:
 
 
 def spread_on_device(image: Any, kernel: np.ndarray, border: Border) -> Any:
-    """Spread the photons of a CuPy array; parameters and result as of `spread`."""
+    """Spread the photons of a CuPy array; parameters and result as for `spread`."""
     import cupy
     from cupyx.scipy import fft
 
