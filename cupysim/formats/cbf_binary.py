@@ -48,7 +48,7 @@ TIGHTEST = 200
 """Largest number of pixels in a byte: x-CBF_PACKED needs six bits for 128 equal pixels."""
 
 PADDING = 16
-"""Number of zeros after packed pixels. A reader may read so many bytes beyond the last number."""
+"""Number of zeros after packed pixels. A reader may read as many bytes beyond the last number."""
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ def _in_metres(value: float, unit: str) -> float:
 
 
 def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | None, bool]:
-    """Spindle, first angle and width (degrees), and whether the axis is the opposite one."""
+    """Spindle, first angle and width (degrees), and whether the spindle is reversed."""
     text = header.lines["Oscillation_axis"][0][:40] if header.has("Oscillation_axis") else ""
     words = re.findall(r"[A-Z]+", text.upper()) or ["X"]
     named = next((name for name in SETTINGS if name.upper() in words), None)

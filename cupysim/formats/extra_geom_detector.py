@@ -1,7 +1,7 @@
 """Geometry objects of EXtra-geom, for detectors of the European XFEL.
 
 The laboratory frame of EXtra-geom is that of CrystFEL: z along the beam, y up, and x = y cross z,
-which is to the left for who looks along the beam. Its lengths are in metres.
+which is to the left if one looks along the beam. Its lengths are in metres.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def from_extra_geom(
 ) -> DetectorGeometry:
     """Make a detector of panels from a geometry object of EXtra-geom.
 
-    Each tile is a panel, named p0a0 for tile 0 of module 0. Modules are groups, named p0, and the
-    quadrants of a detector that has some are groups of modules, named q0. These are the names that
-    EXtra-geom writes into geometry files of CrystFEL.
+    Each tile is a panel, named p0a0 for tile 0 of module 0. Modules are groups of panels, named p0.
+    If the detector has quadrants, they are groups of modules, named q0. EXtra-geom writes the same
+    names into geometry files of CrystFEL.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def from_extra_geom(
 
     Notes
     -----
-    Wide pixels between chips are ordinary ones, as in EXtra-geom; the gaps between tiles hold the
-    rest of them.
+    Wide pixels between chips have the usual width, as in EXtra-geom. The rest of their width is in
+    the gaps between tiles.
     """
     modules = _modules_of(geometry)
     told = getattr(geometry, "metadata", None)
@@ -131,7 +131,7 @@ def _is_at_sample(tile: Any) -> bool:
 
 
 def _in_quadrants(geometry: Any, groups: list[PanelGroup]) -> list[PanelGroup]:
-    """Groups of as many modules each as the detector's quadrants have; the modules if it has none.
+    """Groups of modules, one for each quadrant; the modules if the detector has no quadrants.
 
     EXtra-geom numbers the modules of a quadrant one after the other.
     """

@@ -28,7 +28,7 @@ UNTILTED = 0.98
 """Cosine of the angle between beam and normal, above which the beam should hit the panel."""
 
 FACING = 0.5
-"""Cosine of this angle above which a detector counts as upstream if the beam does not reach it."""
+"""Cosine of this angle below which the beam is nearly parallel to the panel and is not checked."""
 
 WIDTHS_AWAY = 3.0
 """Distance of the beam from the panel, in its widths, above which a unit is probably wrong."""
@@ -43,7 +43,7 @@ SAME_SPOT = 0.01
 """Largest difference (pixels) of two beam centres that count as equal."""
 
 SKEWED = 1e-3
-"""Largest cosine of the angle between the axes of a panel that is not told."""
+"""Cosine of the angle between the axes of a panel above which a warning is given."""
 
 NEVER_SET = "as in files where the beam centre was never set"
 

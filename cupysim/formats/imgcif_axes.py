@@ -168,7 +168,7 @@ class ImgcifAxes:
             yield f"its tables have no setting of {', '.join(found)[:80]}; zero is assumed"
 
     def not_used(self, names: Collection[str]) -> Iterator[str]:
-        """Warning about axes that turn or stand somewhere, but belong to nothing.
+        """Warning about axes that turn or are not at zero, but belong to nothing.
 
         Parameters
         ----------

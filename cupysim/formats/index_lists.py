@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 SPARSEST = 64
-"""Cells of the box of indices per reflection. In larger boxes, sorting is faster than marking."""
+"""Largest number of cells, for each reflection, of a box of indices whose cells are marked. In
+larger boxes, sorting is faster."""
 
 
 def count_distinct(hkl: np.ndarray) -> int:

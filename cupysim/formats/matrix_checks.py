@@ -177,7 +177,7 @@ def why_no_wavelength(file: MatrixFile) -> str:
             f"has the cell of the transposed matrix in line {file.cell_line}: rows and columns are "
             "exchanged"
         )
-    return f"has a cell in line {file.cell_line} that its matrix has at no wavelength"
+    return f"has a cell in line {file.cell_line} that does not fit its matrix at any wavelength"
 
 
 def _is_of_wrong_formula(file: MatrixFile, lattice: Lattice) -> bool:
@@ -234,7 +234,7 @@ def _angle_between(first: np.ndarray, second: np.ndarray) -> float:
 def warn_of_other_angles(
     path: os.PathLike[str] | str, reciprocal: np.ndarray, given: Sequence[float]
 ) -> None:
-    """Warn if the angles of -cell differ from those of the matrix. The matrix counts.
+    """Warn if the angles of -cell differ from those of the matrix, which are used.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ class MatrixFile:
         Returns
         -------
         float or None
-            None if the file has no cell, or if the matrix has this cell at no wavelength.
+            None if the file has no cell, or if its cell does not fit the matrix at any wavelength.
 
         Raises
         ------

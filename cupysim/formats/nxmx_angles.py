@@ -45,7 +45,7 @@ def unit_told(angles: Any) -> str:
     name = angles.name.rsplit("/", 1)[-1]
     if has_angle_unit(angles):
         return ""
-    told = f"the unit {unit_of(angles)!a:.40}, no angle" if has_unit(angles) else "no unit"
+    told = f"the unit {unit_of(angles)!a:.40}, not of angle" if has_unit(angles) else "no unit"
     return f"its {name} has {told}; degrees are assumed"
 
 
@@ -68,7 +68,7 @@ def degrees_of(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
     degrees = in_unit(nxmx, with_unit, values, "degree")
     if degrees is None:
         raise FileFormatError(
-            data.file.filename, f"{data.name} has the unit {unit_of(with_unit)!a:.40}, no angle"
+            data.file.filename, f"{data.name} has the unit {unit_of(with_unit)!a:.40}, not of angle"
         )
     return degrees
 

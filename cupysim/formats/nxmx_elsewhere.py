@@ -41,7 +41,7 @@ MOST_NAMED = 4
 
 
 def angles_elsewhere(entry: Any, goniometers: list[Any], names: tuple[str, ...]) -> Iterator[Any]:
-    """Find angles of a goniometer outside its group, or with names in other upper or lower case.
+    """Find angles of a goniometer outside its group, or with names in other capitals.
 
     Parameters
     ----------

@@ -175,7 +175,7 @@ def _of_early_firmware(path: object, module: Any) -> list[Axis]:
 
 
 def pixel_edges(path: object, module: Any, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors from a pixel's corner to the next ones (m), along fast and slow, in NeXus' frame.
+    """Vectors from a pixel's corner to the next corners (m), along fast and slow, in NeXus' frame.
 
     Parameters
     ----------

@@ -151,5 +151,5 @@ def lengths_of(nxmx: Any, path: object, stored: Any) -> np.ndarray:
 def not_compared(stored: Any) -> str:
     """Warning about a cross-check whose unit is not one of length."""
     name = stored.name.rsplit("/", 1)[-1]
-    told = f"the unit {unit_of(stored)!a:.40}, no length," if has_unit(stored) else "no unit"
+    told = f"the unit {unit_of(stored)!a:.40}, not of length," if has_unit(stored) else "no unit"
     return f"its {name} has {told} and is not compared"

@@ -16,7 +16,7 @@ def existing_pixels(detector: PanelDetector) -> np.ndarray:
 
 
 def check_same_order(first: PanelDetector, second: PanelDetector) -> None:
-    """Check that panels of two detectors are the same ones, where their numbers are equal.
+    """Check that two detectors have the same panels in the same order.
 
     Parameters
     ----------

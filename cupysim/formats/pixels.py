@@ -26,7 +26,7 @@ def measured(pixels: np.ndarray) -> np.ndarray:
     -------
     ndarray of bool, shape of `pixels`
         False for a negative signed integer, an unsigned integer with all bits set (detectors mark
-        gaps by it), and a floating-point number that is not finite.
+        gaps with it), and a floating-point number that is not finite.
     """
     if pixels.dtype.kind == "u":
         return np.asarray(pixels != np.iinfo(pixels.dtype).max)

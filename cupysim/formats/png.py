@@ -22,8 +22,8 @@ DECADES = 1000.0
 """Ratio of the photons shown as black to the fewest photons that do not look white."""
 
 SPREAD = 16.0
-"""Percentile of the image. The background reaches as far above the median as this is below it:
-pixels below the median are no spots."""
+"""Percentile of the image. The background reaches as far above the median as this percentile is
+below it, because pixels below the median are not spots."""
 
 FURTHEST = 10.0
 """Smallest ratio of the photons shown as black to the spread of the background. Both are counted

@@ -1,12 +1,12 @@
 """Detectors and geometry files (.poni) of pyFAI, as a detector of one panel.
 
 The laboratory frame is that of CrystFEL: z along the beam, y up, and x = y cross z, which is to the
-left for who looks along the beam. pyFAI's axis 1 is up (y), its axis 2 is to the right for who
-looks along the beam (-x), and its axis 3 is along the beam (z). A point of the detector at (p1, p2)
+left if one looks along the beam. pyFAI's axis 1 is up (y), its axis 2 is to the right if one looks
+along the beam (-x), and its axis 3 is along the beam (z). A point of the detector at (p1, p2)
 is at R (p1 - poni1, p2 - poni2, distance) on these axes. R = R3(rot3) R2(-rot2) R1(-rot1) turns
 about fixed axes, first about axis 1; a positive angle of R1, R2 and R3 is right-handed.
 
-An orientation of pyFAI says where the first pixel is. For who looks along the beam, 1 is the top
+An orientation of pyFAI says where the first pixel is. If one looks along the beam, 1 is the top
 right, 2 the top left, 3 (pyFAI's usual one) the bottom left and 4 the bottom right. The detector
 stays in its place: only the order of rows (1 and 2) or columns (1 and 4) is reversed. Distances p1
 and p2 count from the bottom left corner, whatever the orientation. pyFAI since version 2026.9 does

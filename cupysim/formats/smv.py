@@ -61,7 +61,7 @@ integer has 32 bits."""
 NO_COMPRESSION = ("", "none")
 
 RATIO, HALF, LARGEST_RATIO = "RAXIS_COMPRESSION_RATIO", 2**15, 2**16
-"""Key of d*TREK, and limits of the ratio. Without the highest of its 16 bits, a value from `HALF`
+"""Key of d*TREK with a ratio, smallest packed value, and largest ratio. A packed value minus `HALF`
 is a number in units of the ratio."""
 
 

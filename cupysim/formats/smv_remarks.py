@@ -19,7 +19,7 @@ def remarks(image: SmvFile) -> Iterator[str]:
     """
     if image.surplus:
         yield (
-            f"{image.surplus} bytes behind its pixels are not read; are HEADER_BYTES, SIZE1, SIZE2 "
+            f"{image.surplus} bytes after its pixels are not read; are HEADER_BYTES, SIZE1, SIZE2 "
             "and TYPE right?"
         )
     if "}" not in image.text:

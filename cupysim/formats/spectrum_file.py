@@ -67,9 +67,9 @@ def _from_text(path: os.PathLike[str] | str) -> Spectrum:
         try:
             rows.append([float(word) for word in words[:2]])
         except ValueError:
-            raise FileFormatError(path, f"{line.strip()!r} has no two numbers", number) from None
+            raise FileFormatError(path, f"{line.strip()!r} is not two numbers", number) from None
         if len(words) < 2:
-            raise FileFormatError(path, f"{line.strip()!r} has no two numbers", number)
+            raise FileFormatError(path, f"{line.strip()!r} is not two numbers", number)
     if not rows:
         raise FileFormatError(path, "it has no wavelengths")
     places, weights = np.array(rows).T
@@ -78,12 +78,12 @@ def _from_text(path: os.PathLike[str] | str) -> Spectrum:
             raise FileFormatError(path, "energies must be positive")
         volts = {"ev": 1.0, "kev": 1e3}.get(header[2].lower())
         if volts is None:
-            raise FileFormatError(path, f"the unit of the energy is {header[2]}", 1)
+            raise FileFormatError(path, f"the unit of the energy is {header[2]}, not eV or keV", 1)
         wavelengths = ELECTRONVOLT_ANGSTROM * ANGSTROM / (volts * places)
     else:
         metres = {"a": ANGSTROM, "m": 1.0}.get(header[2].lower())
         if metres is None:
-            raise FileFormatError(path, f"the unit of the wavelength is {header[2]}", 1)
+            raise FileFormatError(path, f"the unit of the wavelength is {header[2]}, not A or m", 1)
         wavelengths = metres * places
     return _checked(path, wavelengths, weights)
 

@@ -302,7 +302,7 @@ def _mappings(stack: Any) -> Iterator[Mapping]:
 
 
 def _plain(name: str, number: int | None = None) -> str:
-    """A name of HDF5 without its signs: ``%b`` is the number of the block, ``%%`` is ``%``."""
+    """A name of HDF5, in which ``%b`` stands for the number of the block, and ``%%`` for ``%``."""
     parts = name.split("%%")
     return "%".join(each if number is None else each.replace("%b", str(number)) for each in parts)
 

@@ -166,8 +166,8 @@ def test_wrong_files_are_told(orient: Command) -> None:
     status, out, err = orient("ub.mat")
     assert (status, out) == (2, "")
     assert err == (
-        "cupysim orient: error: --lambda is missing: ub.mat has a cell in line 8 that its matrix "
-        "has at no wavelength\n"
+        "cupysim orient: error: --lambda is missing: ub.mat has a cell in line 8 that does not "
+        "fit its matrix at any wavelength\n"
     )
     right = oriented(OBLIQUE, (0.0, 0.0, 0.0))
     Path("left.mat").write_text(mosflm_matrix.text(-right.T, 1e-10))

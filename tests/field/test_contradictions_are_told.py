@@ -615,7 +615,7 @@ def test_sizes_and_bytes_of_headers(tmp_path: Path, run: Run) -> None:
     header_with(tmp_path / "a.img", {"SIZE1": "40"})
     told = run(f"{WORDS} -img a.img").err
     assert "SIZE1 is 80, then 40; the last is used" in told
-    assert f"{64 * 40 * 2} bytes behind its pixels are not read" in told
+    assert f"{64 * 40 * 2} bytes after its pixels are not read" in told
     header_with(tmp_path / "b.img", {})
     (tmp_path / "b.img").write_bytes((tmp_path / "b.img").read_bytes() + bytes(512))
-    assert "512 bytes behind its pixels are not read" in run(f"{WORDS} -mask b.img").err
+    assert "512 bytes after its pixels are not read" in run(f"{WORDS} -mask b.img").err

@@ -214,7 +214,7 @@ def test_forbidden_reflections_which_are_taken_are_written(
     hkl = np.array([[1, 2, 3], [3, 0, 0], [5, 0, 0]])
     write_mtz(tmp_path / "a.mtz", hkl, [("F", "F", np.array([10.0, 7.0, 0.0]))])
     outcome = run(f"convert a.mtz {target}")
-    assert "1 that the space group forbids are not zero, and are used" in outcome.out
+    assert "1 reflections forbidden by the space group are not zero, and are used" in outcome.out
     if target == "b.mtz":
         factors = reflections.read(tmp_path / target)
         np.testing.assert_allclose(amplitudes(factors, hkl), [10.0, 7.0, 0.0])

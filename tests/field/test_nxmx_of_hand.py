@@ -282,7 +282,7 @@ def test_units_that_are_needed_are_named(tmp_path: Path) -> None:
     detector = {**MASTER, "detector_distance": (DISTANCE, "NX_FLOAT")}
     with pytest.raises(FileFormatError, match="detector/detector_distance has the unit 'NX_FLOAT'"):
         read(tmp_path / "a.h5", lambda _: None, chain=False, detector=detector)
-    with pytest.raises(FileFormatError, match="omega has the unit 'turned', no angle"):
+    with pytest.raises(FileFormatError, match="omega has the unit 'turned', not of angle"):
         read(tmp_path / "b.h5", set_attribute(OMEGA, "units", "turned"))
 
 

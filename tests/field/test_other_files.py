@@ -258,7 +258,7 @@ MATRICES = {
     "no cell": ("\n".join(matrix(A_MATRIX)[:3]), "has no cell that gives its wavelength"),
     "another cell": (
         "\n".join(matrix(A_MATRIX)).replace("60.00000000", "66.00000000"),
-        "has a cell in line 8 that its matrix has at no wavelength",
+        "has a cell in line 8 that does not fit its matrix at any wavelength",
     ),
     "XDS": (XPARM, "it is geometry of XDS (XPARM.XDS)"),
 }

@@ -239,7 +239,7 @@ def test_negative_and_missing_values(tmp_path: Path) -> None:
     structure = reflections.read(tmp_path / "a.mtz")
     np.testing.assert_allclose(amplitudes(structure, hkl), [5.0, 0.0, 0.0, 6.0])
     assert "1 negative intensities became 0" in said(structure)
-    assert "1 without a value are left out" in said(structure)
+    assert "1 reflections without a value are left out" in said(structure)
 
 
 def test_missing_number_flag(tmp_path: Path) -> None:
@@ -288,11 +288,12 @@ def test_pairs_without_values_take_the_mean(tmp_path: Path) -> None:
     write_mtz(tmp_path / "a.mtz", HKL, columns)
     structure = reflections.read(tmp_path / "a.mtz")
     check(structure, HKL, PLUS, MINUS)
-    assert f"{centric.sum()} without a value in F(+),F(-) have that of F" in said(structure)
+    expected = f"{centric.sum()} reflections without a value in F(+),F(-) have that of F"
+    assert expected in said(structure)
     write_mtz(tmp_path / "a.mtz", HKL, columns[1:])
     structure = reflections.read(tmp_path / "a.mtz")
     check(structure, HKL[~centric], PLUS[~centric], MINUS[~centric])
-    assert f"{centric.sum()} without a value are left out" in said(structure)
+    assert f"{centric.sum()} reflections without a value are left out" in said(structure)
 
 
 def test_columns_without_values_are_not_chosen(tmp_path: Path) -> None:
@@ -322,7 +323,7 @@ def test_marks_of_missing_values(value: float, sigma: float, tmp_path: Path) -> 
     structure = reflections.read(tmp_path / "a.mtz")
     assert structure.factors.n_given < 9
     np.testing.assert_allclose(amplitudes(structure, hkl), [25.0, 0.0])
-    assert "1 of F are marked as not measured" in said(structure)
+    assert "1 values of F are marked as not measured" in said(structure)
 
 
 def test_missing_number_flag_of_zero_leaves_indices(tmp_path: Path) -> None:
@@ -496,8 +497,8 @@ def test_absences_and_status(tmp_path: Path) -> None:
     structure = reflections.read(write_cif(tmp_path / "a.cif", {"x": text}))
     found = amplitudes(structure, np.array([row[:3] for row in rows]))
     np.testing.assert_allclose(found, [50.0, 0.0, 60.0, 0.0])
-    assert "1 systematically absent ones are left out" in said(structure)
-    assert "1 that the file calls unreliable" in said(structure)
+    assert "1 systematically absent reflections are left out" in said(structure)
+    assert "1 reflections that the file calls unreliable" in said(structure)
 
 
 def test_bytes_before_and_carriage_returns(tmp_path: Path) -> None:

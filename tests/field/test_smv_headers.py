@@ -245,7 +245,7 @@ def test_keys_of_the_layout_are_whole_keys(words: str, tmp_path: Path, run: Run)
     np.testing.assert_array_equal(any_image.open_image(tmp_path / "a.img").pixels, COUNTS)
     outcome = run(f"{WORDS} -img a.img {words}")
     assert outcome.status == 0
-    assert "behind its pixels" not in outcome.err
+    assert "after its pixels" not in outcome.err
     assert "writing intimage.img" in outcome.out
     image = (tmp_path / "intimage.img").read_bytes()
     assert b"SIZE1=80;" in image

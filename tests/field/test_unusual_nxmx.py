@@ -128,7 +128,7 @@ def test_pure_numbers_are_no_angles(units: str, place: str, tmp_path: Path) -> N
     at = "sample/goniometer/omega" if place == "goniometer" else "sample/omega"
     geometry, told = read(tmp_path / "a.h5", moved_to(at, units), 4, images=IMAGES)
     assert turned(geometry) == pytest.approx([10.4, 0.1])
-    assert f"its omega has the unit '{units}', no angle; degrees are assumed" in told
+    assert f"its omega has the unit '{units}', not of angle; degrees are assumed" in told
 
 
 # the end of the chain of the pixel directions

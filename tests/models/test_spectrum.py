@@ -93,7 +93,7 @@ def test_files(tmp_path: Path) -> None:
     ("content", "told"),
     [
         ("1 2\n", "the first line must say"),
-        ("# energy/keV\n12.4\n", "line 2: '12.4' has no two numbers"),
+        ("# energy/keV\n12.4\n", "line 2: '12.4' is not two numbers"),
         ("# energy/keV\n12.4 x\n", "line 2"),
         ("# energy/keV\n", "no wavelengths"),
         ("# energy/keV\n0 1\n", "energies must be positive"),

@@ -28,7 +28,7 @@ UNITS: dict[str, tuple[Mapping[str, float], str]] = {
 """Units of the keys that give a wavelength, and the unit of a number without one."""
 
 SAME = 1e-9
-"""Relative difference up to which two numbers are one, printed twice."""
+"""Relative difference up to which two numbers count as the same one, rounded differently."""
 
 
 def energy_of(wavelength: float) -> float:

@@ -62,7 +62,7 @@ class Setting:
     Parameters
     ----------
     text : str
-        Text behind the first ``=``, without blanks around it.
+        Text after the first ``=``, without blanks around it.
     line : int
         Line of the file, counted from 1.
     """

@@ -20,7 +20,7 @@ from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.panel_group import PanelGroup
 
 MOST_RECTANGLES = 20
-"""Largest number of bad regions of a panel. A mask that needs more belongs into a data set."""
+"""Largest number of bad regions of a panel. A mask that needs more belongs in a data set."""
 
 MOST_MEMBERS, MOST_GROUPS = 64, 512
 """Largest numbers of members of a group, and of groups, which CrystFEL 0.12 reads."""
@@ -229,7 +229,7 @@ def _groups(detector: PanelDetector) -> list[str]:
     lines: list[str] = []
 
     def listed(name: str, members: Sequence[str]) -> None:
-        """Write a group; groups of their own hold members that are too many."""
+        """Write a group. Too many members are put into further groups, which become its members."""
         number = 0
         while len(members) > MOST_MEMBERS:
             parts = []

@@ -35,9 +35,9 @@ SAMPLE = 2**15
 """Bytes of a part that are compressed in several ways, to choose one."""
 
 INCOMPRESSIBLE, WITHOUT_SEARCH = 0.99, 1.02
-"""Limits for a sample. If its compressed length, relative to its length, reaches the first limit,
-bytes are stored as they are. If its length compressed without a search for repetitions, relative to
-that with a search, is at most the second limit, repetitions are not searched for."""
+"""Limits for a sample. The first limit is for the compressed length divided by the length: above
+it, bytes are stored as they are. The second limit is for the length after a compression without a
+search for repetitions, divided by the length with a search: up to it, there is no search."""
 
 CHECKSUM_BASE = 65521
 """Largest prime below 2^16, the modulus of Adler-32."""
@@ -62,7 +62,7 @@ def compression() -> dict[str, Any]:
 
 @cache
 def _works(filters: tuple[tuple[str, Any], ...]) -> bool:
-    """Whether HDF5 accepts these filters. HDF5_PLUGIN_PATH may lead it to other ones."""
+    """Whether HDF5 accepts these filters. HDF5_PLUGIN_PATH may lead it to other filters."""
     import h5py
 
     try:

@@ -14,7 +14,7 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 
 SMALLEST = 0.2
-"""Parallax (pixels) below which it is not told."""
+"""Parallax (pixels) below which no warning is given."""
 
 
 def missing_parallax(panel: Panel) -> float:

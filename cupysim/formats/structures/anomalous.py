@@ -11,7 +11,8 @@ import numpy as np
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 
 NOTICEABLE = 0.05
-"""Elements with |f'| + f'' below this at all wavelengths (electrons) are left out: C, N, O, H."""
+"""Limit of |f'| + |f''| (electrons). Elements that do not exceed it at any wavelength, such as C,
+N, O and H, are left out."""
 
 AT_ONCE = 2**16
 """Number of Miller indices that are computed together."""

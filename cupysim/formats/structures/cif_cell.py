@@ -16,7 +16,7 @@ RHOMBOHEDRAL = "R"
 """First letter of groups whose names allow two kinds of axes. The angles decide between them."""
 
 SAMPLES, SAME_COSINE = 3, 1e-9
-"""Number of random metrics, and largest difference of their cosines, of an angle that is fixed."""
+"""Number of random metrics, and the difference of their cosines below which an angle is fixed."""
 
 PAIRS = ((1, 2), (0, 2), (0, 1))
 """Numbers of the axes of alpha, beta and gamma."""

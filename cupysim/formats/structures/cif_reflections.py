@@ -172,7 +172,7 @@ def _nothing(blocks: list[CifBlock]) -> str:
                     "save that as a file of its own"
                 )
         if any(name.startswith("_pdbx_diffrn_unmerged_refln") for name in block.columns):
-            return "the CIF has unmerged reflections only: merge them before"
+            return "the CIF has unmerged reflections only: merge them first"
         if any(name.startswith("_atom_site_") for name in block.columns):
             return "the CIF has no reflections, but atoms: give it by -pdb"
     return "the CIF has no reflections"
@@ -264,9 +264,11 @@ def _without_absences(
     absent, unreliable = status == ABSENT, int(np.count_nonzero(status == UNRELIABLE))
     remarks = list(table.remarks)
     if absent.any():
-        remarks.append(f"{np.count_nonzero(absent)} systematically absent ones are left out")
+        remarks.append(f"{np.count_nonzero(absent)} systematically absent reflections are left out")
     if unreliable:
-        remarks.append(f"{unreliable} that the file calls unreliable (status x) are used")
+        remarks.append(
+            f"{unreliable} reflections that the file calls unreliable (status x) are used"
+        )
     return replace(table, remarks=tuple(remarks)), absent
 
 

@@ -1,8 +1,8 @@
 """Hydrogen atoms for residues that have none, at idealised positions.
 
-They matter at low resolution: a protein has about as many hydrogen atoms as others. Amino acids,
-nucleotides and water get them; other residues do not. A bond to another residue (a disulphide, a
-glycan, a metal) replaces a hydrogen atom. Symmetry mates are ignored.
+They matter at low resolution: a protein has about as many hydrogen atoms as other atoms. Amino
+acids, nucleotides and water get them; other residues do not. A bond to another residue (a
+disulphide, a glycan, a metal) replaces a hydrogen atom. Symmetry mates are ignored.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats.structures.symmetry import Symmetry
 
 SAME = 1e-4
-"""Relative difference up to which repeated values are one value, printed twice."""
+"""Relative difference up to which repeated values count as equal: they are rounded differently."""
 
 SHOWN = 4
 """Number of values of a repeated reflection that a message shows."""
@@ -112,7 +112,7 @@ def merged(
             path,
             f"its reflections are not merged: {repeated} of {len(starts)} occur more than once "
             f"({index}: {', '.join(f'{value:g}' for value in shown)}{more}); -merge uses their "
-            "means, or merge them before (aimless, xscale, dials.merge)",
+            "means, or merge them first (aimless, xscale, dials.merge)",
         )
     weights, how = np.ones(len(values)), "means"
     if observations.deviations is not None and (observations.deviations > 0.0).all():

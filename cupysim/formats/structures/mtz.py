@@ -58,7 +58,7 @@ LABELS = "HKL"
 PARTIAL = 256
 """Offset in M/ISYM that marks a part of a reflection. The rest is the number of its operator."""
 
-PARTS = "some rows are parts of reflections (M/ISYM above 256); scale and merge them before"
+PARTS = "some rows are parts of reflections (M/ISYM above 256); scale and merge them first"
 
 WORDS_BEFORE = 20
 """Number of words (four bytes) before the first reflection."""
@@ -117,7 +117,7 @@ def _in_ascii(data: bytes) -> bytes:
 
 
 def _check_length(path: object, data: bytes) -> None:
-    """Reject a file whose data end before its header, or do not fill it."""
+    """Reject a file without a header, or with less data than its header promises."""
     place = data.find(HEADER)
     if place < 0:
         raise FileFormatError(path, "the MTZ file is cut off: it has no header, which stands last")

@@ -129,7 +129,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
                 raise FileFormatError(
                     path,
                     f"its charge (columns 79-80) is {line[slice(*CHARGE)].strip()!r}: elements "
-                    "belong into columns 77-78 (PDBQT files have them one column further)",
+                    "belong in columns 77-78 (PDBQT files have them one column further)",
                     number,
                 )
             line = padded

@@ -147,7 +147,8 @@ def structure_of(
     unique, how = merged(path, observations, table.symmetry, merge, not chosen.is_intensity)
     absent = _forbidden(unique, table.symmetry)
     if absent:
-        how = [*how, f"{absent} that the space group forbids are not zero, and are used"]
+        forbidden = "reflections forbidden by the space group are not zero, and are used"
+        how = [*how, f"{absent} {forbidden}"]
     if chosen.is_intensity:
         negative = int(np.count_nonzero(unique.values < 0.0))
         lost = f"; {negative} negative ones become 0" if negative else ""
@@ -239,8 +240,10 @@ def _observations(
             mean = np.where(alone, _measured(chosen.mean, None, []), np.nan)
             parts.append((hkl, mean, None))
             count = np.count_nonzero(np.isfinite(mean))
-            remarks.append(f"{count} without a value in {chosen.name} have that of "
-                           f"{chosen.mean.label}")  # fmt: skip
+            remarks.append(
+                f"{count} reflections without a value in {chosen.name} have that of "
+                f"{chosen.mean.label}"
+            )
             alone &= ~np.isfinite(mean)
     elif chosen.difference is not None:
         half = np.where(centric, 0.0, np.nan_to_num(chosen.difference.values / 2.0, nan=0.0))
@@ -272,7 +275,7 @@ def _observations(
         deviations.append(sigma[known])
     missing = int(np.count_nonzero(alone))
     if missing:
-        remarks.append(f"{missing} without a value are left out")
+        remarks.append(f"{missing} reflections without a value are left out")
     found = Observations(
         np.concatenate(indices), np.concatenate(values), np.concatenate(deviations)
     )
@@ -313,7 +316,7 @@ def _measured(column: Column, deviations: Column | None, remarks: list[str]) -> 
         marked |= np.isfinite(values) & ((sigma < 0.0) | ((sigma == 0.0) & (values == 0.0)))
     count = int(np.count_nonzero(marked))
     if count:
-        remarks.append(f"{count} of {column.label} are marked as not measured")
+        remarks.append(f"{count} values of {column.label} are marked as not measured")
     return np.where(marked, np.nan, values)
 
 

@@ -144,6 +144,6 @@ def _check_batches(path: object, batches: Mapping[int, int]) -> None:
         raise FileFormatError(
             path,
             f"batches {', '.join(map(str, several[:6]))}, but the list does not give their scales "
-            "(BASF): merge them before",
+            "(BASF): merge them first",
             batches[several[1]],
         )
