@@ -50,7 +50,7 @@ class ProgramOption:
     kind : Kind
         Kind of the value.
     unit : Unit
-        Unit of the value on the command line, and its conversion to the one that is kept.
+        Unit of the value on the command line, with its conversion to the unit that is kept.
     default : str
         Default in the help; empty if there is none.
     is_exact : bool

@@ -59,7 +59,8 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
             vary.fail("wavelength", "has no effect: the file of spectra gives all wavelengths")
     if spectra is not None and not np.allclose(base.sources.incident, base.frame.beam):
         vary.fail(
-            "spectrum", "its sources are on the beam's axis; those of the base are not, or diverge"
+            "spectrum",
+            "its sources are on the beam's axis, but those of the base are not, or diverge",
         )
     if campaign.spectra is not None and not base.corrects(Quirk.SOURCE_WEIGHTS_IGNORED):
         vary.fail(

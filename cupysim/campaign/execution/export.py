@@ -150,7 +150,7 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
     Raises
     ------
     CupysimError
-        If the pattern has no #, its ending is another, or a file cannot be written.
+        If the pattern has no # or another ending, or if a file cannot be written.
     """
     kind, width = os.path.splitext(pattern)[1].lower(), pattern.count("#")
     if kind not in (".img", ".cbf"):

@@ -25,7 +25,7 @@ RANKS = (
 )
 """Environment variables with the number of a process in its job, and the number of processes.
 
-SLURM's variables are the last: in a process of mpirun, they describe the process that started it.
+SLURM's variables are the last: in processes that mpirun starts, they describe mpirun itself.
 """
 
 
@@ -74,7 +74,7 @@ def read_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
     "auto" means all chunks; the variables of SLURM or MPI only decide where a process begins.
     They do not say whether the other processes run: a batch script is process 0 of its whole job,
     and jobs of an array may be cancelled or never start. Each process continues with chunks that
-    the others have not claimed, and waits for those that they have.
+    the others have not claimed, and waits for the chunks that they have claimed.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def read_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
 
 
 def _place(environment: Mapping[str, str]) -> Shard:
-    """All chunks, from the place of this process on: by its job in an array, then by its rank."""
+    """All chunks, starting at the place that the job in an array and the rank give."""
 
     def values(*names: str) -> list[int]:
         found = [environment.get(name, "") for name in names]

@@ -174,7 +174,7 @@ def _compare_images(arguments: argparse.Namespace) -> int:
 
 
 def _open(arguments: argparse.Namespace) -> list[ImageFile]:
-    """Open both images; a raw float image may have the size of the other one."""
+    """Open both images. A raw float image may take its size from the other image."""
     paths, shape, failed = (arguments.first, arguments.second), arguments.shape, None
     images: dict[int, ImageFile] = {}
     for number in (0, 1, 0):
@@ -197,7 +197,7 @@ def _open(arguments: argparse.Namespace) -> list[ImageFile]:
 
 
 def _like(image: ImageFile, other: ImageFile) -> ImageFile:
-    """A raw image with an axis of panels, if the other image has one and as many pixels."""
+    """Add an axis of panels to a raw image, if the other image has panels and as many pixels."""
     shape = other.pixels.shape
     if image.pixels.ndim == 3 or len(shape) == 2 or image.kind != "raw float32":
         return image

@@ -139,7 +139,7 @@ def _check(record: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _folder_of_inputs(record: dict[str, Any], folders: Sequence[str]) -> Iterator[str]:
-    """Find the folder with unchanged inputs: the present one, the run's, or that of the record."""
+    """Find the first of several folders in which all inputs are unchanged."""
     inputs = record["inputs"]
     if not inputs:
         # an empty folder, so that no other file is read by chance
