@@ -52,9 +52,9 @@ class DeadTimeModel(StrEnum):
     NON_PARALYSABLE = "non-paralysable"
     """It ignores photons for a time after each count."""
     PARALYSABLE = "paralysable"
-    """It ignores photons that arrive while the pulse of another one lasts."""
+    """It ignores photons that arrive while the pulse of another photon lasts."""
     RETRIGGER = "retrigger"
-    """It counts again, at the end of its dead time, if a pulse lasts then."""
+    """It counts again at the end of its dead time if a pulse still lasts."""
 
 
 @dataclass(frozen=True)

@@ -261,5 +261,5 @@ def _warn_of_options(args: Arguments, frame: Frame, header: Header | None) -> No
     if args.calibration > 0.0 and is_stream and not args.corrects(NoisifyQuirk.SHARED_TABLE):
         QUIRKS.warn(
             NoisifyQuirk.SHARED_TABLE,
-            "the calibration error depends on -seed too, so other shots have other errors",
+            "the calibration error depends on -seed too, so it differs from shot to shot",
         )

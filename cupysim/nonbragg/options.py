@@ -126,7 +126,7 @@ OPTIONS: tuple[ProgramOption, ...] = (
     Option(("-ORGY",), DETECTOR, "Point of normal incidence along slow, in pixels.", ("origin_y",),
            unit=PIXEL, sets=ON_SAMPLE),
     Option(("-pivot",), DETECTOR,
-           "What the detector turns about. Later options such as -distance change it, as they say.",
+           "What the detector turns about. Later options such as -distance replace this choice.",
            ("pivot",), Kind.WORD, metavar="sample|beam", default="beam"),
     Option(("-twotheta",), DETECTOR, "Swing about the two-theta axis and the sample.",
            ("twotheta",), unit=DEGREE, default="0", sets=ON_SAMPLE),

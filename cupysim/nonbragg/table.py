@@ -112,7 +112,7 @@ class Walk:
         Parameters
         ----------
         s : ndarray, shape (n_pixels, n_steps)
-            Values (1/m), in the order of nonBragg's loops. They follow those of the call before.
+            Values (1/m), in the order of nonBragg's loops. They continue those of the last call.
 
         Returns
         -------
