@@ -102,7 +102,7 @@ def open_image(
     Raises
     ------
     FileFormatError
-        If the file is of no such kind, is damaged, or has another shape.
+        If the file is of another kind, is damaged, or has another shape.
     """
     check_regular(path)
     with opened(path) as stream:

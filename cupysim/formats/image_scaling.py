@@ -64,7 +64,7 @@ def scaled(
 
 
 def _fields(file: Any, forms: Sequence[str]) -> Iterator[Any]:
-    """Fields with one of some names, in the group of the images and in those of detectors."""
+    """Fields with one of several names, in the group of the images and in those of detectors."""
     entry = entry_path(file)
     data: Any = None if entry is None else file.get(f"{entry}/data")
     if hasattr(data, "keys"):
@@ -88,7 +88,7 @@ def _correction(
     if field is None:
         return None
     shape = tuple(field.shape)
-    # a number, a number for each pixel, or one of them for each image
+    # one number, one for each pixel, or either of these for each image
     try:
         if shape in ((), (1,), (1, 1)):
             found = np.asarray(field[()], dtype=np.float64).reshape(())

@@ -77,7 +77,7 @@ def _of_detectors(file: Any) -> list[Any]:
 
 
 def entry_path(file: Any) -> str | None:
-    """Path of the entry with images: one of the definition NXmx, /entry, or the first other one."""
+    """Path of the entry with images. NXmx entries come first, then /entry, then other entries."""
     names = ["entry", *(name for name in file if name != "entry")]
     with_images = [name for name in names if f"{name}/data" in file]
     wanted = [name for name in with_images if _is_nxmx(file[name])] or with_images

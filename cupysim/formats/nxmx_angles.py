@@ -228,7 +228,7 @@ def _checked_width(
     The size of the result is that of the increment; its sign is that of the angles.
     """
     if end is not None and not _are_like(width, end):
-        remark = f"its {name} is {width:g} degrees, but by its end image {number} turns by {end:g}"
+        remark = f"its {name} is {width:g} degrees, but its end turns image {number} by {end:g}"
         return width, remark
     if end is not None or len(angles) < 2:
         return width, ""

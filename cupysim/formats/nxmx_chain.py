@@ -207,7 +207,7 @@ def offset_of(path: object, axis: Any) -> np.ndarray:
 
 
 def _unit_of_offset(axis: Axis) -> str:
-    """Unit of an offset. Beamlines leave it out, and mean that of the axis' value."""
+    """Unit of an offset. If a beamline leaves it out, the unit of the axis' value is meant."""
     return attribute(axis.handle, "offset_units") or unit_of(axis.handle)
 
 

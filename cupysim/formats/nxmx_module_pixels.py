@@ -56,7 +56,7 @@ class DetectorPixels:
         Raises
         ------
         FileFormatError
-            If the images have several sizes, or another one than the mask.
+            If the images have several sizes, or another size than the mask.
         """
         own = detector.handle.get("data")
         found = [own] if n_detectors > 1 else stacks(file)

@@ -245,7 +245,7 @@ def _panel_name(module: _Module) -> str:
 
 
 def _level_name(level: _Level, counts: Counter[str]) -> str:
-    """The component that a level moves, if this is a name of its own; otherwise its last axis."""
+    """Name of the component that a level moves, if no other level has it; else that of an axis."""
     component = attribute(level.axes[-1].handle, COMPONENT)
     is_own = component and counts[component] == 1
     return plain(component if is_own else level.axes[0].name, "group")

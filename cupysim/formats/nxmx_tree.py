@@ -102,7 +102,7 @@ def groups_of(group: Any, kind: str) -> list[Any]:
 
 
 def distinct(items: Iterable[Any]) -> list[Any]:
-    """Items of a file without those that are links to another one."""
+    """Different items of a file: a link to another item of the sequence is left out."""
     found: list[Any] = []
     for item in items:
         if item not in found:

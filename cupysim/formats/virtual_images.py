@@ -255,7 +255,7 @@ class _Copy:
     def _made(
         self, shape: tuple[int, ...], fill: int, parts: list[tuple[Any, str, Any]] | None = None
     ) -> str:
-        """Make a data set of marks, whose parts are those of other ones; returns its name."""
+        """Make a data set of marks from parts of other data sets of marks; returns its name."""
         import h5py
 
         layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

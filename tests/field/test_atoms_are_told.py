@@ -88,7 +88,7 @@ def warned(path: Path) -> str:
     return "\n".join(str(each.message) for each in caught)
 
 
-EQUIVALENTS = "lie on top of a symmetry equivalent of another one"
+EQUIVALENTS = "lie on top of a symmetry equivalent of another atom"
 
 
 def test_models_with_their_equivalents(tmp_path: Path) -> None:

@@ -508,7 +508,7 @@ OTHER_WIDTHS = {
     "overlap": ({"omega_increment_set": [0.9] * 3}, 0.9, "the next image begins after 0.5"),
     "end": (
         {"omega_increment_set": [0.1] * 3, "omega_end": [30.5, 31.0, 31.5]}, 0.1,
-        "its omega_increment_set is 0.1 degrees, but by its end image 1 turns by 0.5",
+        "its omega_increment_set is 0.1 degrees, but its end turns image 1 by 0.5",
     ),
     "gaps": (
         {"omega_range_average": 0.1}, 0.1, "by 0.1 degrees, but the next image begins after 0.5",

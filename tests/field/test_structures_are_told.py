@@ -285,9 +285,9 @@ def test_mtz_of_a_group_without_a_name(tmp_path: Path, run: Run) -> None:
     rows = [("O1", "O", 0.1, 0.2, 0.3, 0.02), ("S1", "S", 0.4, 0.6, 0.1, 0.02)]
     write_cif(tmp_path / "a.cif", {"x": UREA_HEAD + operators + loop(SITE, rows)})
     outcome = run("convert a.cif a.mtz --dmin 1.5")
-    assert (
-        "space group P 1 (its operators are those of no space group with a name)" in outcome.out
-    ), outcome.err
+    assert "space group P 1 (no space group with a name has its operators)" in outcome.out, (
+        outcome.err
+    )
     run("convert a.cif a.hkl --dmin 1.5")
     run("convert a.mtz b.hkl")
     found, expected = (np.loadtxt(tmp_path / name) for name in ("b.hkl", "a.hkl"))

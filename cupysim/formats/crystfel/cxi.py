@@ -96,7 +96,7 @@ def geometry_beside(path: str) -> str:
 
 
 def refuse_foreign_geometry(path: str) -> None:
-    """Reject a CXI file if a geometry file of another origin has the name of the one beside it.
+    """Reject a CXI file if a geometry file that cupysim did not write would be replaced beside it.
 
     Parameters
     ----------
@@ -133,8 +133,8 @@ def write_geometry_beside(
         Experiment with one flat panel, or a detector of panels.
     images : {"cxi", "nxmx", "others"}, optional
         Image files. For CXI files of `CxiFile`, the geometry file names their photon energies and
-        their mask. For the others, it has the wavelength of the experiment; for those of other
-        programs, a layout with one shot in a file and no mask.
+        their mask. For other image files, it has the wavelength of the experiment. For image files
+        of other programs, its layout has one shot in each file and no mask.
 
     Raises
     ------

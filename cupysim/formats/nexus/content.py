@@ -75,7 +75,7 @@ class Content:
     detector : DetectorRecord, optional
         The response of the detector.
     raw : ndarray of int, shape of `expected`, optional
-        Numbers as the detector reads them out, if `counts` are others.
+        Numbers as the detector reads them out, if they differ from `counts`.
     has_value : ndarray of bool, shape of `expected`, optional
         Pixels whose `counts` are a measurement. By default those that were computed.
     """

@@ -150,7 +150,7 @@ def _counted_twice(model: Any) -> list[str]:
     same = sorted(i for i, j in pairs if weights[i] + weights[j] > FULL)
     if same:
         shown = listed([names[i] for i in same], 3)
-        return [f"{len(same)} atoms lie on top of another one; both are used: {shown}"]
+        return [f"{len(same)} atoms lie on top of another atom; both are used: {shown}"]
     # bonds of hydrogen atoms may look shorter than they are
     close = sorted(
         (i, j)
@@ -203,14 +203,14 @@ def counted_by_symmetry(gemmi: Any, structure: Any) -> list[str]:
     repeated, crowded = _on_equivalents(gemmi, structure)
     if repeated:
         alarms.append(
-            f"{len(repeated)} atoms lie on top of a symmetry equivalent of another one; "
+            f"{len(repeated)} atoms lie on top of a symmetry equivalent of another atom; "
             f"both are used: {listed(repeated, 3)}. If the file holds all equivalents, its group "
             "is P 1"
         )
     elif crowded:
         alarms.append(
             f"{len(crowded)} atoms are less than {CLOSEST:g} A from a symmetry equivalent of "
-            f"another one, and both are used: {listed(crowded, 3)}. Are their occupancies too "
+            f"another atom, and both are used: {listed(crowded, 3)}. Are their occupancies too "
             "large, or is the space group given in another setting?"
         )
     return alarms

@@ -54,7 +54,7 @@ def of_reflections(
     Returns
     -------
     refused : str
-        Why the reflections cannot be used; empty if they can. They cannot if their scales differ.
+        Why the reflections cannot be used: their scales differ. Empty if they can be used.
     warnings : tuple of str
         Scales that are not applied.
 

@@ -160,7 +160,7 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
     if group is None:
         name = "space group P 1"
         if has_operators:
-            name += " (its operators are those of no space group with a name)"
+            name += " (no space group with a name has its operators)"
     return f"columns {' '.join(columns)}; {name}"
 
 

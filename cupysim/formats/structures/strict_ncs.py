@@ -13,11 +13,11 @@ from cupysim.formats.structures.table import listed
 from cupysim.optional_libraries import require
 
 SAME_ATOM = 1.5
-"""Distance (Angstrom) up to which an atom of a copy is that of another chain: copies that the file
-contains need not be exact."""
+"""Distance (Angstrom) up to which an atom of a generated copy is in the place of an atom of the
+file: copies that the file contains need not be exact."""
 
 LEAST_PART = 0.25
-"""Part of a chain's atoms that must have such an atom if the copy of the chain is in the file."""
+"""Least fraction of a chain's atoms that are in such places if the copy is in the file."""
 
 IDENTITY = 1e-4
 """Largest difference of a matrix from the identity, and largest shift (Angstrom)."""

@@ -35,7 +35,7 @@ class Structure:
     own_cell : UnitCell or None
         Cell of a model's own crystal, if the model stands alone in another cell.
     is_calculated : bool
-        Amplitudes are those of a model. Those that the group forbids are rounding errors.
+        Amplitudes are calculated from a model. Those of forbidden reflections are rounding errors.
     unclear_wavelength : str
         Statement of the file about its wavelength, if it does not give exactly one.
     """
