@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +14,7 @@ import numpy as np
 from cupysim.advice.empty_images import warn_of_empty_image
 from cupysim.advice.exact_images import warn_of_exact_image
 from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
+from cupysim.backends.parts import differentiate_parts, render_parts
 from cupysim.backends.rendered import Observer, Rendered, zeroed_output
 from cupysim.backends.select import open_backend
 from cupysim.errors import CupysimError
@@ -347,27 +348,10 @@ class Renderer:
             Result of the backend.
         """
         observer = observer or Observer()
-        first, *others = plan.parts
-        with self._alone():
-            limit = self.tolerance
-            if limit is not None:
-                # errors of the parts add up, and no part is brighter than the whole
-                limit = replace(limit, value=limit.value / len(plan.parts))
-            rendered = self._render_part(first, limit, observer, image)
-            for part in others:
-                more = None
-                if image is not None and not isinstance(image, np.ndarray):
-                    more = self._backend.new_device_array(part.shape, np.float32)
-                rendered = rendered.add(self._render_part(part, limit, observer, more))
-        return rendered
+        is_exact = partial(warn_of_exact_image, is_traced=observer.needs_numpy)
 
-    def _render_part(
-        self, plan: RenderPlan, limit: Tolerance | None, observer: Observer, image: Any
-    ) -> Rendered:
-        """Render a plan without further crystals, within a tolerance if that is possible."""
-        if limit is not None and not warn_of_exact_image(plan, limit, observer.needs_numpy):
-            plan = plan.with_same_axes(tolerance=limit)
-        return self._backend.render(plan, observer, image)
+        with self._alone():
+            return render_parts(self._backend, plan, observer, image, self.tolerance, is_exact)
 
     def differentiate(
         self, plan: GradientPlan, observer: Observer | None = None, *, device_arrays: bool = False
@@ -390,14 +374,8 @@ class Renderer:
         """
         if self.tolerance is not None:
             plan = plan.within(self.tolerance)
-        observer = observer or Observer()
         with self._alone():
-            found: Gradients | None = None
-            for part in plan.parts:
-                of_part = self._backend.differentiate(part, observer, device_arrays)
-                found = of_part if found is None else found.add(of_part)
-        assert found is not None
-        return found
+            return differentiate_parts(self._backend, plan, observer or Observer(), device_arrays)
 
     def _on_device(self, plan: RenderPlan, observer: Observer) -> Any:
         image = self._backend.new_device_array(plan.shape, np.float32)

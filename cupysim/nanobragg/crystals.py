@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from cupysim.errors import CupysimError, FileFormatError, OptionError
 from cupysim.formats.structures.structure import Structure
 from cupysim.maths.cell import upright_reciprocal

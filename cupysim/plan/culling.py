@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cupysim.plan.render_plan import FactorTable, RenderPlan, Use
+from cupysim.plan.factor_table import FactorTable
+from cupysim.plan.render_plan import RenderPlan, Use
 
 TILE_EDGE = 8
 """Number of pixels along the edge of a tile."""

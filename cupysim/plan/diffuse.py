@@ -10,7 +10,7 @@ from cupysim.maths.interpolation import nearest_index
 from cupysim.models.diffuse import DiffuseModel
 from cupysim.models.experiment import Experiment
 from cupysim.plan.diffuse_table import NO_DIFFUSE, DiffuseTable
-from cupysim.plan.render_plan import FactorTable
+from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.spot_shapes import Indices, spot_axes
 from cupysim.plan.structure_factor import nearest_factor
 

@@ -19,8 +19,9 @@ from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.spot_shape import OFF_DIAGONAL, Shape, size_matrix
 from cupysim.plan.amorphous import amorphous_table
 from cupysim.plan.diffuse import diffuse_table
+from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.joining import add_crystals
-from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
+from cupysim.plan.render_plan import CrystalTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.plan.spot_shapes import spot_axes
 from cupysim.quirks import Quirk
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cupysim.maths import interpolation
-from cupysim.plan.render_plan import FactorTable
+from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.spot_shapes import Indices
 
 Slopes = list[np.ndarray]

@@ -15,7 +15,8 @@ from cupysim.maths.detector_geometry import bend, pixel_position
 from cupysim.maths.interpolation import nearest_index
 from cupysim.maths.pixel_factors import solid_angle
 from cupysim.plan.culling import TILE_EDGE
-from cupysim.plan.render_plan import FactorTable, RenderPlan, Use
+from cupysim.plan.factor_table import FactorTable
+from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size
 from cupysim.plan.weights import plane_distance
 

@@ -169,6 +169,9 @@ def changed(value: Any) -> Any:
         return not value
     if isinstance(value, slice):
         return slice(value.start, value.stop - 1)
+    if value == ():
+        # further crystals
+        return (plans_of("curved")[1],)
     if isinstance(value, tuple):
         return (*value[:-1], value[-1] + 1)
     if isinstance(value, Use):

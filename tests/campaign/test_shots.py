@@ -16,7 +16,6 @@ from cupysim.backends.select import open_backend
 from cupysim.campaign.definition.distributions import uniform_deviates
 from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.shots import Shot, any_rotation, draw_shot
-from cupysim.errors import ModelError
 from cupysim.formats.nexus.series import read_truth
 from cupysim.models.parameters import GROUPS, PARAMETERS, current
 from cupysim.plan.planning import make_plan
@@ -149,15 +148,14 @@ def test_a_spread_of_nothing_keeps_the_base(about_y: int, tmp_path: Path) -> Non
     np.testing.assert_allclose(shot.experiment.lattice.direct, before, atol=1e-9)
 
 
-def test_diffuse_scattering_is_of_one_crystal(tmp_path: Path) -> None:
+def test_each_crystal_has_diffuse_scattering(tmp_path: Path) -> None:
     base = f"{BASE} -diffuse_gamma 50 50 50 -diffuse_sigma 0.3 0.3 0.3"
     one, two = (
         shots_of(tmp_path, f"crystals = {{ constant = {count} }}", 1, base=base)[0]
         for count in (1, 2)
     )
     assert one.plan().diffuse.n_operations == 1
-    with pytest.raises(ModelError, match="diffuse scattering is possible for one crystal"):
-        two.plan()
+    assert [part.diffuse.n_operations for part in two.plan().parts] == [1, 1]
 
 
 def test_orientations_one_by_one(tmp_path: Path) -> None:
@@ -217,18 +215,15 @@ def test_misses(tmp_path: Path) -> None:
         np.testing.assert_array_equal(other, miss)
 
 
-def test_crystals_which_cannot_be_together(tmp_path: Path) -> None:
+def test_crystals_that_differ_in_interpolation(tmp_path: Path) -> None:
+    """They have plans of their own."""
     vary = "crystals = { constant = 2 }\nn_cells = { normal = [3, 3] }"
     base = f"{BASE} -hkl f.hkl"
     (tmp_path / "f.hkl").write_text("0 0 0 1\n3 3 3 1\n")
-    told = []
-    for shot in shots_of(tmp_path, vary, 20, base=base):
-        try:
-            shot.plan()
-        except ModelError as error:
-            told.append(str(error))
-    assert told
-    assert all("for all crystals or for none" in each for each in told)
+    parts = [shot.plan().parts for shot in shots_of(tmp_path, vary, 20, base=base)]
+    found = [[part.factors.interpolate for part in of_shot] for of_shot in parts]
+    assert [True, False] in found
+    assert [False, True] in found
 
 
 def test_spectra(tmp_path: Path) -> None:

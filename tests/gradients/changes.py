@@ -24,6 +24,7 @@ STEPS: dict[str, float] = {
     "twotheta": 1e-6,
     "phi": 2e-6,
     "fluence": 1e20,
+    "crystal_scale": 1e-4,
 }
 """Changes at which neither rounding nor the fifth derivative counts, for crystals of some ten
 cells of 50 Angstrom."""

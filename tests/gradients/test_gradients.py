@@ -110,6 +110,8 @@ def available(experiment: Experiment) -> list[str]:
     spreads = spread_names(experiment) if experiment.crystal.mosaicity.spread else ()
     others = {"mosaic_spread", *GROUPS["mosaic_spreads"]} - set(spreads)
     names = [name for name in names if name not in others]
+    if experiment.water.size or experiment.backgrounds:
+        names.remove("crystal_scale")
     if experiment.crystal.mosaicity.has_axes:
         # the axes of the spreads turn with it
         names.remove("phi")

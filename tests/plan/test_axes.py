@@ -219,18 +219,20 @@ def test_plans_whose_arrays_do_not_fit_are_refused() -> None:
         replace(base, crystals=replace(base.crystals, n_cells=np.ones((1, 1))))
 
 
-def test_crystals_of_different_shapes_are_refused() -> None:
-    one, other = plan(1), plan(1)
-    other = replace(other, crystals=replace(other.crystals, fudge=2.0))
-    with pytest.raises(ModelError, match="same shape and fudge"):
-        add_crystals([one, other])
+def test_crystals_of_different_kinds_have_their_own_plans() -> None:
+    base = plan(1)
+    fudge = replace(base, crystals=replace(base.crystals, fudge=2.0))
+    factors = replace(base, factors=replace(base.factors, table=2.0 * base.factors.table))
+    joined = add_crystals([base, base, fudge, factors, factors])
+    assert [part.crystals.n_crystals for part in joined.parts] == [2, 1, 2]
+    assert all(part.has_background is False for part in joined.further)
 
 
-def test_crystals_of_different_beams_or_structure_factors_are_refused() -> None:
+def test_crystals_of_different_beams_are_refused() -> None:
     """What a shot has once is never taken from one of its crystals without a word."""
     base = plan(1)
     wavelength = replace(base.sources, wavelength=2.0 * base.sources.wavelength)
-    factors = replace(base.factors, table=2.0 * base.factors.table)
-    for other in (replace(base, sources=wavelength), replace(base, factors=factors)):
-        with pytest.raises(ModelError, match="the same beam, detector, scan, structure factors"):
+    distance = replace(base.panels, close_distance=2.0 * base.panels.close_distance)
+    for other in (replace(base, sources=wavelength), replace(base, panels=distance)):
+        with pytest.raises(ModelError, match="the same beam, detector and sub-pixels"):
             add_crystals([base, other])

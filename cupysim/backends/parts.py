@@ -1,0 +1,92 @@
+"""Images of several kinds of crystals: the parts of a plan, rendered one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cupysim.backends.rendered import Observer, OpenBackend, Rendered
+from cupysim.models.tolerance import Tolerance
+from cupysim.plan.render_plan import RenderPlan
+
+if TYPE_CHECKING:
+    from cupysim.backends.derivatives import Gradients
+    from cupysim.plan.gradient_plan import GradientPlan
+
+
+def render_parts(
+    backend: OpenBackend,
+    plan: RenderPlan,
+    observer: Observer,
+    image: Any = None,
+    tolerance: Tolerance | None = None,
+    is_exact: Callable[[RenderPlan, Tolerance], bool] | None = None,
+) -> Rendered:
+    """Render all parts of a plan, and add their images.
+
+    Parameters
+    ----------
+    backend : OpenBackend
+        Backend that renders.
+    plan : RenderPlan
+        Plan of the images.
+    observer : Observer
+        Receives the progress.
+    image : ndarray of float32, shape plan.shape, optional
+        Array of zeros for the images. A CuPy array stays on its device.
+    tolerance : Tolerance, optional
+        Photons that each pixel may lack. Each part gets the same share: errors of the parts add up,
+        and no part is brighter than the whole.
+    is_exact : callable, optional
+        Tells whether a part must be exact in spite of its tolerance.
+
+    Returns
+    -------
+    Rendered
+        The sum of the images.
+    """
+    parts = plan.parts
+    if tolerance is not None:
+        tolerance = replace(tolerance, value=tolerance.value / len(parts))
+    rendered: Rendered | None = None
+    for part in parts:
+        if tolerance is not None and not (is_exact and is_exact(part, tolerance)):
+            part = part.with_same_axes(tolerance=tolerance)
+        if rendered is None:
+            rendered = backend.render(part, observer, image)
+            continue
+        is_on_device = image is not None and not isinstance(image, np.ndarray)
+        more = backend.new_device_array(part.shape, np.float32) if is_on_device else None
+        rendered = rendered.add(backend.render(part, observer, more))
+    assert rendered is not None
+    return rendered
+
+
+def differentiate_parts(
+    backend: OpenBackend, plan: GradientPlan, observer: Observer, device_arrays: bool
+) -> Gradients:
+    """Differentiate all parts of a plan, and add their derivatives.
+
+    Parameters
+    ----------
+    backend : OpenBackend
+        Backend that differentiates.
+    plan : GradientPlan
+        Plan of the image and its derivatives.
+    observer : Observer
+        Receives the progress.
+    device_arrays : bool
+        Leave the results on the first device, as CuPy arrays.
+
+    Returns
+    -------
+    Gradients
+        The sums of photons and derivatives.
+    """
+    first, *others = (backend.differentiate(part, observer, device_arrays) for part in plan.parts)
+    for other in others:
+        first = first.add(other)
+    return first
