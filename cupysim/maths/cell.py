@@ -31,8 +31,8 @@ from cupysim.maths.rotations import rotate_xyz_each, turned_xyz
 LARGEST_NUMBER = sys.float_info.max
 
 FLATTEST_CELL = 1e-14
-"""Smallest product of sines of a possible cell. For a flat cell, the product is zero, or below this
-number because of rounding."""
+"""Smallest product of sines of a possible cell. For a flat cell, the product is zero, except for
+rounding errors below this number."""
 
 
 @dataclass(frozen=True)

@@ -182,8 +182,8 @@ def place_panel(
         at_zero = beam_ratio(beam, axes[2], DetectorAngles())
         if at_zero * ratio < 0.0:
             raise ModelError(
-                "detector: its rotations turn it by more than 90 degrees about the direct beam; "
-                f"this would place it at {distance_at_rest:g} m along the beam"
+                "detector: its rotations, with the direct beam as pivot, turn it by more than 90 "
+                f"degrees; this would place it at {distance_at_rest:g} m along the beam"
             )
     close_distance = float(dot(origin, normal))
     if (placed or right_distance) and not close_distance > EDGE_ON * float(norm(origin)):

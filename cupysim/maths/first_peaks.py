@@ -23,7 +23,8 @@ WAVE_NODES, PEAK_NODES = 96, 48
 """Numbers of nodes of the quadratures over frequency and over offset."""
 
 TABLE_SIZE = 4096
-"""Number of entries of the table of the transform of g, between which it is linear: 1e-6."""
+"""Number of entries of the table of the transform of g. Linear interpolation between the entries
+has an error of 1e-6."""
 
 
 def flat_section(
@@ -84,7 +85,7 @@ def no_fringes_section(
     -------
     ndarray, shape (n,)
         Integrals (1/m^2): 2/V int_0^T prod G_i(p_i t) cos(2 pi zeta t) dt with the transforms G_i
-        of g. T is where the widest of these is cut.
+        of g. T is the t at which the factor that falls off fastest is cut.
     """
     del fudge
     half = _half_widths(n_cells)
@@ -102,7 +103,7 @@ def no_fringes_section(
 
 
 def _half_widths(n_cells: np.ndarray) -> np.ndarray:
-    """Half widths of g; a row of one cell has g = 1 up to the half way to the next reflection."""
+    """Half widths of g; a row of one cell has g = 1 up to half-way to the next reflection."""
     return np.minimum(1.0 / np.asarray(n_cells, dtype=np.float64), 0.5)
 
 

@@ -20,10 +20,11 @@ GOLDEN = 1.2207440846057596
 """Generalised golden ratio of three dimensions."""
 
 TABLE_SIZE = 2001
-"""Points of the numerical distribution of angles, between which it is cubic: 1e-11."""
+"""Number of points of the tabulated distribution of angles. Cubic interpolation between the points
+has an error of 1e-11."""
 
 NEWTON_STEPS = 12
-"""Steps of Newton's method, of which the last ones only change rounding."""
+"""Number of steps of Newton's method. The last steps only change rounding."""
 
 SMALLEST = 1e-300
 """Smallest divisor: at an angle of zero, a derivative is 0/0 and becomes zero."""
@@ -63,8 +64,8 @@ def shuffled_quantiles(count: int) -> np.ndarray:
     -------
     ndarray, shape (count,)
         Lower ends of equal parts of a distribution, shuffled by Python's generator. Angles at the
-        lower ends are a little too small: with 10 of them, their mean square is 0.71 of that of the
-        distribution.
+        lower ends are a little too small: the mean square of 10 such angles is 0.71 times the mean
+        square of the distribution.
     """
     quantiles = [number / count for number in range(count)]
     random.Random(SHUFFLE_SEED).shuffle(quantiles)
@@ -184,7 +185,7 @@ def cap_angles(quantiles: np.ndarray, largest: float) -> tuple[np.ndarray, np.nd
 
 
 def _less_sine(angles: np.ndarray) -> np.ndarray:
-    """A - sin a. Near zero the difference cancels; there it is a^3/6 - a^5/120."""
+    """The difference a - sin a. Near zero it cancels, and its series is used: a^3/6 - a^5/120."""
     return np.where(angles < 0.02, angles**3 / 6.0 - angles**5 / 120.0, angles - np.sin(angles))
 
 
@@ -230,7 +231,10 @@ def _inverse(
     start: np.ndarray,
     last: float,
 ) -> np.ndarray:
-    """Angles at which a function, given with its derivative, has some values (Newton's method)."""
+    """Angles at which `share` has the values `quantiles`, by Newton's method.
+
+    `share` returns its value and its derivative. The angles are at most `last`.
+    """
     found = start
     for _ in range(NEWTON_STEPS):
         value, slope = share(found)

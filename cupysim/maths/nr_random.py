@@ -105,7 +105,7 @@ class RandomStream:
         if self.state <= 0 or self.table.last == 0:
             self._start()
             if self.state == 0:
-                # the seed is the modulus: one zero, then the stream of seed 1
+                # a seed equal to the modulus gives one zero, and then the stream of seed 1
                 return np.concatenate([np.zeros(1), self._deviates(count - 1)])
         entries, last, outputs = self.table.entries, self.table.last, []
         for state in self._congruential(count).tolist():

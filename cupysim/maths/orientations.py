@@ -30,7 +30,8 @@ def spindle_cells(
     Returns
     -------
     cells : ndarray, shape (n, 3, 3)
-        Rows a, b, c (m). Sweeps follow each other, so the step before the first is the last.
+        Rows a, b, c (m). Sweeps follow each other, so the step before the first step of a sweep is
+        the last step of the sweep before.
     first : ndarray, shape (3, 3), or None
         Cell vectors at the first angle of the very first sweep, if they differ from `cells`.
     """

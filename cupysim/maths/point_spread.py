@@ -23,10 +23,11 @@ GAUSSIAN, FIBRE = "gaussian", "fibre"
 """Names of the functions."""
 
 FIBRE_RADIUS = 0.652383013252053
-"""Radius g of the fibre function over its full width at half maximum: 1/(2 sqrt(2^(2/3) - 1))."""
+"""Radius g of the fibre function, divided by its full width at half maximum:
+1/(2 sqrt(2^(2/3) - 1))."""
 
 LOST_NOISE = 0.1
-"""Light that a pixel may lose beyond an automatic radius, over its photon noise."""
+"""Light that a pixel may lose beyond an automatic radius, as a fraction of its photon noise."""
 
 
 def _with_c_library(function: Callable[[float], float], values: np.ndarray) -> np.ndarray:
@@ -40,7 +41,7 @@ def gaussian_primitive(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     x, y : ndarray
-        Place, over the full width at half maximum.
+        Position, in units of the full width at half maximum.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def fibre_primitive(x: np.ndarray, y: np.ndarray, g: float) -> np.ndarray:
     Parameters
     ----------
     x, y : ndarray
-        Place (pixels).
+        Position (pixels).
     g : float
         Radius of the function (pixels).
 
@@ -132,7 +133,7 @@ def fibre_quarter(width: float, radius: int) -> np.ndarray:
 
 
 def _mirrored(quadrant: np.ndarray) -> np.ndarray:
-    """Values of a function that is odd along both axes, from those of the positive quadrant."""
+    """Values of a function that is odd along both axes, from those in the positive quadrant."""
     right = np.concatenate([-quadrant[:, ::-1], quadrant], axis=1)
     return np.concatenate([-right[::-1], right])
 
@@ -172,7 +173,9 @@ def wide_kernel(name: str, width: float, n_slow: int, n_fast: int) -> np.ndarray
 
 
 def gaussian_weights(width: float, radius: int) -> np.ndarray:
-    """Fractions of light along one axis. The Gaussian is the product of those of two axes.
+    """Fractions of light along one axis.
+
+    The kernel of the Gaussian is the product of the fractions along fast and slow.
 
     Parameters
     ----------

@@ -24,8 +24,8 @@ def polarization_factor(
     Returns
     -------
     array, shape (n,)
-        Factor (1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2, where psi is the angle of the
-        scattered ray about the beam.
+        Factor (1 + cos^2 2theta - k cos(2 psi) sin^2 2theta)/2, where k is the Kahn factor and psi
+        the angle of the scattered ray about the beam.
     """
     xp = array_namespace(diffracted[0])
     cosine = incident[0] * diffracted[0] + incident[1] * diffracted[1]
@@ -62,8 +62,9 @@ def polarization_form(kahn: float, incident: Array, axis: Array) -> Array:
 
     Notes
     -----
-    cos(2 psi) sin^2 2theta is (E.d)^2 - (B.d)^2 with E and B along the fields. If the beam is along
-    the axis, E and B do not exist, and psi is zero.
+    cos(2 psi) sin^2 2theta is (E.d)^2 - (B.d)^2. Here d is the direction of the scattered photons,
+    and E and B are unit vectors along the electric and the magnetic field. If the beam is along the
+    axis, E and B do not exist, and psi is zero.
     """
     xp = array_namespace(incident)
     magnetic = unit(cross(xp.broadcast_to(axis, incident.shape), incident))

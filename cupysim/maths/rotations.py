@@ -9,7 +9,7 @@ import numpy as np
 from cupysim.maths.arrays import Array, Components, array_namespace, components, dot, norm, unit
 
 QUARTER_TURN = 1e-12
-"""Cosine of the angle about y below which the angle is a quarter turn, except for rounding."""
+"""If the cosine of the angle about y is below this number, the angle counts as a quarter turn."""
 
 
 def rotate_xyz(v: Array, angles: Array) -> Array:
@@ -151,14 +151,14 @@ def axis_and_angle(matrix: np.ndarray) -> tuple[np.ndarray, float]:
     Returns
     -------
     axis : ndarray, shape (3,)
-        Unit vector; z for a matrix that does not turn.
+        Unit vector; z for the identity.
     angle : float
         Angle (rad), from 0 to pi, right-handed.
 
     Notes
     -----
     With axis n and angle t, (M - M^T)/2 has the components of n sin t, and (M + M^T)/2 - cos t is
-    (1 - cos t) n n^T. The second one gives n without loss of digits near half a turn.
+    (1 - cos t) n n^T. The second formula gives n without loss of digits near half a turn.
     """
     turned = 0.5 * np.array(
         [

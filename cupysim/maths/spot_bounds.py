@@ -10,7 +10,7 @@ import numpy as np
 from cupysim.maths.lattice_factor import GAUSS_WIDTH, SPHERE_IN_CUBE, TOPHAT_EDGE
 
 SLACK = 1.0 + 1e-9
-"""Rounding of the bounds: every bound is multiplied by it."""
+"""Allowance for the rounding of the bounds: every bound is multiplied by it."""
 
 
 def square(offsets: np.ndarray, n_cells: np.ndarray) -> np.ndarray:

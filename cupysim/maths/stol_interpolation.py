@@ -12,8 +12,8 @@ from cupysim.maths.arrays import Array, array_namespace
 from cupysim.maths.interpolation import OTHERS
 
 HELPERS = (1e98, 1e99)
-"""Distances of the helper points. Their cubes are still numbers in double precision, and they are
-so far away that their F has no effect, in whatever unit s is."""
+"""Distances of the helper points. Their cubes are still finite in double precision. They are so far
+away that their F has no effect, in whatever unit s is."""
 
 FIRST = 2
 """Place of the first point of the table, after its helper points."""
