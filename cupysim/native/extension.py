@@ -54,7 +54,7 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
                 self.announce(message, level)
 
     def _machine(self) -> str | None:
-        """The machine that the libraries are for. It is another than this one in a cross build."""
+        """The machine that the libraries are for. In a cross build, it is not this machine."""
         name: str = self.plat_name.rsplit("-", 1)[-1]
         return None if name == _load_recipe().UNIVERSAL else name
 

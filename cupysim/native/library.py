@@ -62,7 +62,7 @@ def level() -> str:
 
 
 def usable_levels() -> list[str]:
-    """Levels of instructions from that of `level` downwards."""
+    """The level of instructions in use, and all lower levels that this processor has."""
     supported = recipe.supported_levels()
     return supported[supported.index(level()) :]
 

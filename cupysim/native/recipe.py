@@ -60,7 +60,7 @@ THREADS = (("-fopenmp",), ("-fopenmp-simd",), ())
 
 
 UNIVERSAL = "universal2"
-"""The machine in the name of the platform of a Python for macOS that runs on two machines."""
+"""The machine in the platform's name if a Python for macOS runs on two kinds of processor."""
 
 
 class BuildError(Exception):
@@ -100,7 +100,7 @@ def wheel_tag(platform_tag: str) -> tuple[str, str, str]:
     -------
     tuple of str
         Tags of Python, of its binary interface and of the platform. On macOS, the libraries are for
-        one machine, even if Python runs on two.
+        one kind of processor, even if Python runs on two kinds.
     """
     if platform_tag.endswith(UNIVERSAL):
         name = {"aarch64": "arm64"}.get(machine(), machine())
@@ -142,7 +142,7 @@ def source_digest(folder: Path) -> str:
 
 
 def find_compiler() -> list[str]:
-    """The C++ compiler with its own options: that of ``CXX``, or the first of the usual names.
+    """The C++ compiler with its own options: the one that ``CXX`` names, or the first usual one.
 
     Raises
     ------

@@ -32,7 +32,7 @@ def folder() -> Traversable:
 
 @contextmanager
 def folder_on_disk() -> Iterator[Path]:
-    """The same folder as files on the disk, which an installation inside an archive lacks."""
+    """The folder as files on the disk. From an installation inside an archive, it is unpacked."""
     found = folder()
     if isinstance(found, Path):
         yield found
