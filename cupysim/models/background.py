@@ -73,7 +73,7 @@ class Beyond(StrEnum):
     """Structure factors beyond the ends of a material's table."""
 
     CONSTANT = "constant"
-    """Those of the first and the last point."""
+    """The structure factors of the first and the last point."""
     LINE = "line"
     """A straight line through the two outermost points, as in nonBragg and simtbx."""
 
@@ -157,7 +157,7 @@ class Amorphous:
         begins : ndarray, shape (m,)
             Where intervals begin (1/m). The first interval also holds below its beginning.
         coefficients : ndarray, shape (m, 4)
-            Coefficients of the powers of sin(theta)/lambda less the beginning.
+            Coefficients of the powers of sin(theta)/lambda minus the beginning of the interval.
         """
         nodes, values = self.stol, self.factors
         n = len(nodes)
@@ -183,7 +183,7 @@ def amorphous_tuple(values: Sequence[object]) -> tuple[Amorphous, ...]:
     Raises
     ------
     ModelError
-        If one is not.
+        If a value is not an `Amorphous`.
     """
     if not isinstance(values, Sequence):
         raise ModelError("experiment: backgrounds must be a sequence of Amorphous")
@@ -195,7 +195,7 @@ def amorphous_tuple(values: Sequence[object]) -> tuple[Amorphous, ...]:
 
 
 def _taylor(nodes: np.ndarray, values: np.ndarray, at: float) -> np.ndarray:
-    """Coefficients about a point of the polynomial through some points, padded to four."""
+    """Taylor coefficients about a point of the polynomial through some points; zeros up to four."""
     scale = max(float(np.ptp(nodes)), abs(float(nodes[0]))) or 1.0
     matrix = np.vander((nodes - at) / scale, increasing=True)
     found = np.linalg.solve(matrix, values) / scale ** np.arange(len(nodes))

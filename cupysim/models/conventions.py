@@ -47,7 +47,7 @@ class Pivot(StrEnum):
     SAMPLE = "sample"
     """The crystal: the point of normal incidence stays where it is on the panel."""
     BEAM = "beam"
-    """The place where the direct beam meets the panel, which stays where it is."""
+    """The place where the direct beam meets the panel: this place does not move."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def unit_frame(frame: Frame, twotheta: float, unit_axis: bool = False) -> UnitFr
     Raises
     ------
     ModelError
-        If a vector is zero and needed.
+        If a vector that is needed is zero.
     """
     vectors = {
         name: np.array(getattr(frame, name), dtype=np.float64)

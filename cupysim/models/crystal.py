@@ -110,8 +110,8 @@ class Crystal:
     shape : Shape
         Spot shape.
     fudge : float
-        Factor of the squared distance from a reflection: spots are narrower above 1. Square
-        crystals do not use it.
+        Factor of the squared distance from a reflection: spots are narrower above 1. The
+        shapes SQUARE, NO_FRINGES and FLAT do not use it.
     mosaicity : Mosaicity
         Mosaic domains.
     diffuse : Diffuse, optional

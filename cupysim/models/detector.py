@@ -81,7 +81,7 @@ class Detector:
         Bend the panel so that all pixels have the same distance from the sample (mirrored, unless
         quirk Q19 is corrected).
     point_pixel : bool
-        Give a pixel the solid angle pixel_size^2/distance^2 (without the area under quirk Q20).
+        Give a pixel the solid angle pixel_size^2/R^2 at the distance R (1/R^2 with quirk Q20).
     size : tuple of 2 float, optional
         Detector size along fast and slow (m), if it is not a multiple of the pixel size.
     origin : tuple of 3 float, optional

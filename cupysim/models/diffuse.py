@@ -16,8 +16,7 @@ from cupysim.models.mosaic_model import cartesian_axes
 PRINCIPAL_AXES = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, np.sqrt(2.0)]]) / np.sqrt(
     2
 )
-"""The matrix that diffBragg applies to indices unless it is told another one: a turn by 45 degrees
-about c."""
+"""The matrix that diffBragg applies to Miller indices by default: a turn by 45 degrees about c."""
 
 FIRST_OBLIQUE, LAST_OBLIQUE = 8, 12
 """Numbers of diffBragg's Laue groups whose matrices have rows divided by sqrt(2)."""
@@ -29,7 +28,7 @@ class DiffuseModel(StrEnum):
     LIQUID = "liquid"
     """Lengths along the crystal's axes, halos of neighbouring reflections added, absolute scale."""
     DIFFBRAGG = "diffbragg"
-    """As in diffBragg: lengths along the laboratory's axes, turned indices, its slips."""
+    """As in diffBragg, with its mistakes: lengths along the laboratory's axes, turned indices."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,12 @@ class Diffuse:
         Laue group over which the halos are averaged, one of
         `cupysim.maths.laue_groups.LAUE_GROUPS`.
     neighbours : int
-        1 to add the halos of the 26 neighbouring reflections, 0 for that of the nearest alone.
+        1 to add the halos of the 26 neighbouring reflections, 0 for the nearest one alone.
     only : bool
         Leave out Bragg reflections.
     kind : DiffuseModel
-        Conventions. With LIQUID, x is along a and z along c*; with DIFFBRAGG, x, y and z are those
-        of the laboratory.
+        Conventions. With LIQUID, x is along a and z along c*; with DIFFBRAGG, x, y and z are the
+        laboratory axes.
 
     Raises
     ------

@@ -21,7 +21,7 @@ class Distribution(StrEnum):
     DIFFBRAGG = "diffbragg"
     """Axes on a spiral, and normal angles about each axis, as in diffBragg."""
     NORMAL = "normal"
-    """Rotation vectors with normal components; the spread is that about each axis."""
+    """Rotation vectors with normal components. A spread is a standard deviation about an axis."""
     CAP = "cap"
     """Uniformly distributed rotations by at most the spread."""
     FISHER = "fisher"
@@ -53,8 +53,8 @@ class MosaicModel:
         Number of domains. It must be even, because each rotation has its opposite.
     axes : ndarray, shape (3, 3), optional
         Rows: unit vectors in the laboratory, at a spindle angle of zero, about which the spreads
-        hold. DIFFBRAGG has the edges of the cell, which need not be perpendicular; NORMAL needs
-        perpendicular ones.
+        hold. For DIFFBRAGG, they are along the edges of the cell and need not be perpendicular.
+        NORMAL needs perpendicular axes.
     seed : int, optional
         Seed of random domains. By default, the set has low discrepancy.
 

@@ -150,8 +150,8 @@ class Mosaicity:
     def simtbx(cls, spread: float, n_domains: int, seed: int = DEFAULT_MOSAIC_SEED) -> Mosaicity:
         """Make the random domains of simtbx's nanoBragg.
 
-        They are those of nanoBragg's cap in double precision, but the first one is the identity
-        and takes no random numbers.
+        They are the domains of nanoBragg's cap in double precision, but the first domain is the
+        identity and takes no random numbers.
 
         Parameters
         ----------

@@ -224,7 +224,7 @@ class PanelDetector:
         return found
 
     def _part(self, name: str) -> tuple[int, ...]:
-        """Numbers of the panels of a group, or of a single panel; none without such a part."""
+        """Numbers of the panels of a group, or of a single panel; empty if there is neither."""
         return tuple(
             number
             for number, (panel, path) in enumerate(zip(self.panels, self.paths, strict=True))

@@ -64,7 +64,7 @@ class Sensor:
     def of_material(
         cls, material: str, thickness: float, wavelength: float, layers: int = 1
     ) -> Sensor:
-        """Make a sensor of a material, whose attenuation xraydb knows.
+        """Make a sensor of a material whose attenuation xraydb knows.
 
         Parameters
         ----------

@@ -30,7 +30,8 @@ class Shape(StrEnum):
     NO_FRINGES = "no_fringes"
     """Transform of a parallelepiped up to its first minimum, and zero beyond (CrystFEL)."""
     FLAT = "flat"
-    """Constant up to that minimum, and zero beyond (CrystFEL). Spots have 8 times the photons."""
+    """Constant up to that minimum, and zero beyond (CrystFEL). Spots have 8 times the photons of
+    SQUARE."""
 
     @classmethod
     def _missing_(cls, value: object) -> Shape | None:

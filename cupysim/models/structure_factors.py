@@ -306,7 +306,7 @@ def check_table_size(shape: tuple[int, ...], count: int = 1) -> None:
     """
     size = 8 * count * shape[0] * shape[1] * shape[2]
     if size > LARGEST_TABLE:
-        tables = "a table of" if count == 1 else f"{count} tables of together"
+        tables = "a table of" if count == 1 else f"{count} tables with a total of"
         raise ModelError(
             f"structure factors: the indices span {shape[0]} x {shape[1]} x {shape[2]}, {tables} "
             f"{size / 2**30:.1f} GiB; at most {LARGEST_TABLE / 2**30:.0f} GiB are possible"
