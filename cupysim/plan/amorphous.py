@@ -22,7 +22,7 @@ class AmorphousTable(Table):
         Values of |q| (1/m) at which intervals begin, for one material after the other. The first
         interval of a material holds for all smaller |q| too.
     coefficients : ndarray, shape (n_intervals, 4)
-        F (electrons) as a polynomial of |q| less the beginning, the constant first.
+        F (electrons) as a polynomial of |q| minus the beginning, the constant first.
     first, count : ndarray of int, shape (n_materials,)
         First interval, and number of intervals, of each material.
     molecules : ndarray, shape (n_shots, n_materials)

@@ -24,10 +24,10 @@ LARGEST_GROUP = 1024
 """Largest number of orientations that are tested together."""
 
 SMALLEST_GROUP = 16
-"""Number of orientations from which on a group is divided if its orientations differ much."""
+"""Smallest number of orientations of a group that a division makes."""
 
 WIDE_GROUP = 0.02
-"""Spread of a group's cell vectors, relative to their length, from which on it is divided."""
+"""Spread of a group's cell vectors, relative to their length, above which it is divided."""
 
 MOST_ORIENTATIONS = 2**22
 """Largest number of orientations. All of them are kept in memory."""
@@ -73,15 +73,15 @@ class OrientationGroup:
     Parameters
     ----------
     first, count : int
-        Number of the first orientation, counted through all crystals, and of orientations.
+        Number of the first orientation, counted through all crystals; size of the group.
     crystal : int
         Number of the crystal.
     reference : ndarray, shape (3, 3)
-        Rows a, b, c (m), the means of those of the orientations.
+        Rows a, b, c (m): means over the orientations.
     lengths : ndarray, shape (3,)
         Upper bounds of the lengths of a, b, c (m).
     spreads : ndarray, shape (3,)
-        Largest distances of a, b, c from those of the reference (m).
+        Largest distances of a, b, c from the reference (m).
     """
 
     first: int

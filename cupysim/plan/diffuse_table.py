@@ -17,8 +17,8 @@ class DiffuseTable(Table):
     Parameters
     ----------
     halos, displacements : ndarray, shape (n_shots, n_operations, 3, 3)
-        Forms of Miller indices, see `cupysim.models.diffuse.Diffuse.forms`. There are no
-        operations without diffuse scattering.
+        Forms of Miller indices, see `cupysim.models.diffuse.Diffuse.forms`. Without diffuse
+        scattering, there are no operations.
     diffuse_scale : ndarray, shape (n_shots,)
         Factor of the sum.
     diffuse_neighbours : int

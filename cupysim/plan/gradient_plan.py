@@ -56,8 +56,8 @@ class GradientPlan:
     rotation_slopes : ndarray, shape (n_spreads, n_mosaic, 3, 3)
         Derivatives of the mosaic rotations with respect to each spread (1/rad).
     source_slopes : ndarray, shape (n_sources,)
-        Derivative of each source's wavelength with respect to that of the beam, divided by the
-        source's wavelength (1/m).
+        Derivative of each source's wavelength with respect to the beam's wavelength, divided by
+        the source's wavelength (1/m).
     wants_factors : bool
         Whether to differentiate with respect to structure factors too.
     further : tuple of GradientPlan
@@ -370,7 +370,7 @@ def _set_scales(
         if without_effect(experiment, name):
             unavailable[name] = without_effect(experiment, name)
     if experiment.crystal.mosaicity.has_axes:
-        unavailable["phi"] = "the axes of the mosaic spreads turn with it; misset turns the crystal"
+        unavailable["phi"] = "the axes of the mosaic spreads turn with it; use misset instead"
     if not experiment.crystal.mosaicity.spread > 0.0:
         unavailable |= dict.fromkeys(spreads, "the crystal has no mosaic spread")
 

@@ -306,7 +306,7 @@ def _factors(experiment: Experiment) -> FactorTable:
 
 
 class Planner:
-    """Makes plans of experiments, and uses again what an experiment shares with the last one."""
+    """Makes plans of experiments, and reuses what an experiment shares with the last one."""
 
     def __init__(self) -> None:
         self._last: tuple[Experiment, RenderPlan] | None = None
@@ -370,6 +370,6 @@ def _same_transform(one: Experiment, other: Experiment) -> bool:
         # spots that are round in reciprocal space depend on the cell
         and some.shape is not Shape.GAUSS_STAR
         and one.corrects(Quirk.SPOT_WIDTH)
-        # edges, by which a size is divided, are those of each orientation
+        # a size is divided by the edges of the oriented cell, which rounding may change
         and (some.size == NO_SIZE or one.cell_counts == other.cell_counts)
     )

@@ -26,7 +26,7 @@ IDENTITY = np.eye(3)
 
 
 class Use(IntEnum):
-    """Use of a factor that varies within a pixel in the pixel's sum; the kernel has the values."""
+    """How a factor that varies within a pixel enters its sum. The kernel uses the same numbers."""
 
     ONCE = 0
     """The factor of one sub-pixel, or layer, multiplies the whole sum (quirks Q15, Q21)."""
@@ -132,7 +132,7 @@ class CrystalTable(Table):
     spot_axes : ndarray, shape (n_shots, n_crystals, 3, 3)
         For Gaussian and top-hat spots: vectors that the offsets from a reflection multiply to give
         its distance. Rows a*, b*, c* (1/Angstrom) before spindle and mosaic rotations; if quirk Q6
-        is corrected, those of `cupysim.plan.spot_shapes.spot_axes`.
+        is corrected, the axes from `cupysim.plan.spot_shapes.spot_axes`.
     spot_counts : ndarray, shape (n_shots, n_crystals, 3)
         Three numbers; their product multiplies this distance. Na, Nb, Nc, or ones if quirk Q6 is
         corrected.
@@ -190,7 +190,7 @@ class CrystalTable(Table):
 
     @cached_property
     def series(self) -> object:
-        """Shared by tables that `turned` made of one another: only orientations differ."""
+        """An object that tables share if `turned` made them: they differ only in orientations."""
         return object()
 
 
@@ -239,7 +239,7 @@ class RenderPlan(Table):
     tolerance : Tolerance or None
         Photons by which each pixel may be below the exact image; None for exact images.
     has_panels : bool
-        Whether the detector is one of panels, so that its images have an axis of panels.
+        Whether the detector consists of panels, so that its images have an axis of panels.
     further : tuple of RenderPlan
         Plans of further crystals of the shot, without the background. Their photons add up.
     """
@@ -290,7 +290,7 @@ class RenderPlan(Table):
 
     @cached_property
     def series(self) -> object:
-        """Shared by plans that `with_crystals` made of one another: only crystals differ."""
+        """An object that plans share if `with_crystals` made them: they differ only in crystals."""
         return object()
 
     @property
@@ -344,7 +344,7 @@ class RenderPlan(Table):
 
     @property
     def n_rays(self) -> int:
-        """Number of rays of a pixel: layers, sub-pixels and sources."""
+        """Number of rays of a pixel: layers times sub-pixels times sources."""
         return self.panels.n_layers * self.oversample**2 * len(self.sources.channel)
 
     @property

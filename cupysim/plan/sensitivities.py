@@ -59,7 +59,7 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
     shortest_wave = float(plan.sources.wavelength[0].min())
     largest_q = LARGEST_DIRECTION_CHANGE / shortest_wave
     largest_indices = lengths * largest_q
-    # columns without the panel's place are the same for all panels
+    # columns other than those of a panel's position are the same for all panels
     rows = gradient_plan.rows[0]
     changes = np.abs(rows[:, INDICES:ORIGIN]).reshape(-1, 3, 3) @ largest_indices
     changes += np.outer(

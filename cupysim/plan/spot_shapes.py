@@ -103,7 +103,7 @@ class SpotShape:
         bound must hold for derivatives with respect to sizes. None if there is no bound;
         derivatives within a tolerance then leave nothing out.
     kernel : Shape, optional
-        Shape of the kernel that computes this one, if its name is another.
+        The kernel's shape that computes this one, if it has another name.
     always_double : bool
         Whether compiled backends have this shape in double precision only.
     """
@@ -306,7 +306,7 @@ SPOT_SHAPES: dict[Shape, SpotShape] = {
         spot_profiles.tophat_section,
         bound=spot_bounds.tophat,
     ),
-    # a Gaussian of other axes, see `spot_axes`
+    # a Gaussian with other axes, see `spot_axes`
     Shape.GAUSS_STAR: replace(_GAUSS, kernel=Shape.GAUSS),
     Shape.NO_FRINGES: SpotShape(
         Measure.OFFSETS,
@@ -332,7 +332,7 @@ KERNEL_SHAPES = tuple(shape for shape, found in SPOT_SHAPES.items() if found.ker
 
 
 def kernel_shape(shape: Shape) -> Shape:
-    """The kernel's shape of spots: another name if the shape only has other axes."""
+    """The kernel's name of a shape. Shapes that differ only in their axes have one name there."""
     return SPOT_SHAPES[shape].kernel or shape
 
 
@@ -353,9 +353,9 @@ def spot_axes(
     Returns
     -------
     tuple of ndarray, shape (3, 3), and float
-        With quirk Q6 corrected, the axes are the rows of N, and the height is det(N). Spots that
-        are round in reciprocal space have exp(-1.9 fudge |dq|^2 (Na Nb Nc V)^(2/3)), with the
-        volume V of the unit cell (pull request 985 of cctbx).
+        With quirk Q6 corrected, the axes are the rows of N, and the height is det(N). For spots
+        that are round in reciprocal space, F_latt/(Na Nb Nc) is exp(-1.9 fudge |dq|^2
+        (Na Nb Nc V)^(2/3)), with the volume V of the unit cell (pull request 985 of cctbx).
     """
     is_diagonal = np.array_equal(size_matrix, np.diag(np.diagonal(size_matrix)))
     # The product is exact for integers, a determinant is not.

@@ -1,7 +1,7 @@
 """Structure factor F_cell at fractional Miller indices.
 
-The NumPy backend, its gradients and predicted spots use this module. The kernels have the same in
-`structure_factor.cuh`.
+The NumPy backend, its gradients and predicted spots use this module. The kernels have the same
+formulas in `structure_factor.cuh`.
 """
 
 from __future__ import annotations

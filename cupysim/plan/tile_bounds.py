@@ -1,8 +1,8 @@
 """Bounds of the photons that orientations contribute to tiles of pixels.
 
 The NumPy backend and the search for the brightest pixel use this module. The compiled kernels have
-the same in `cuda_src/tiles.cuh` and `cuda_src/culled_block.cuh`. `docs/tolerance.md` derives the
-bounds.
+the same bounds in `cuda_src/tiles.cuh` and `cuda_src/culled_block.cuh`. `docs/tolerance.md`
+derives them.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def index_boxes(
     wavelength: float,
     cells: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centres and half widths of the Miller indices in reach of tiles, or of orientations.
+    """Boxes of the Miller indices that tiles reach, for several orientations or several tiles.
 
     Parameters
     ----------
@@ -237,13 +237,14 @@ def slope_bounds(
     plan, at, centres, widths
         As for `spot_bounds`.
     with_sizes : bool
-        Whether the bounds are also those of derivatives with respect to sizes.
+        Whether the bounds must also hold for derivatives with respect to sizes.
 
     Returns
     -------
     ndarray, shape (n,)
-        Bounds of F_latt^2, of derivatives with respect to h, k, l divided by the sharpness of the
-        shape, and with `with_sizes` of those with respect to sizes, relative to the sizes.
+        Bounds that hold for F_latt^2, for its derivatives with respect to h, k, l divided by the
+        sharpness of the shape, and with `with_sizes` for its derivatives with respect to sizes,
+        relative to the sizes.
     """
     shape, size = SPOT_SHAPES[plan.crystals.shape], spot_size(plan.crystals, at)
     bounds = shape.slopes_bound(_least_offsets(centres, widths), size, with_sizes)

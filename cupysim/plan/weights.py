@@ -1,7 +1,7 @@
 """Weights of the terms of a pixel's sum, and their derivatives with respect to the geometry.
 
 The NumPy backend, its gradients and predicted spots use this module. The compiled kernels have the
-same in `cuda_src/weights.cuh`.
+same formulas in `cuda_src/weights.cuh`.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def largest_term_weight(plan: RenderPlan, shot: int, source: int) -> float:
 def plane_distance(plan: RenderPlan, shot: int, panel: int, layer: int) -> float:
     """Distance of the plane for the obliquity in solid angles (m).
 
-    It is that of the layer if each term has its own solid angle, otherwise that of the first
-    layer, as in the C program.
+    It is the distance of the layer if each term has its own solid angle, otherwise the distance of
+    the first layer, as in the C program.
     """
     panels = plan.panels
     close_distance = float(panels.close_distance[shot, panel])
