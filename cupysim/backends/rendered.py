@@ -71,7 +71,7 @@ class Culled:
     tolerances : ndarray, shape (n_shots,)
         Photons by which a pixel of each shot may be below the exact image.
     n_computed, n_terms : int
-        Number of terms computed, and of those of the exact images.
+        Numbers of the computed terms, and of all terms of the exact images.
     peaks : ndarray, shape (n_shots,), or None
         Photons of the brightest Bragg pixel of each shot, if the tolerances are relative to it. If
         crystals are rendered one after the other, the largest of theirs.

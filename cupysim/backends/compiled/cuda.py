@@ -225,7 +225,7 @@ def explained() -> Iterator[None]:
     except cupy.cuda.memory.OutOfMemoryError as error:
         raise OutOfMemory(
             f"backend cuda: the device is out of memory ({_first_line(error)}); other programs may "
-            "use it, see nvidia-smi; -backend host needs none"
+            "use it, see nvidia-smi; -backend host uses no GPU"
         ) from error
     except cupy.cuda.compiler.CompileException as error:
         raise DeviceError(

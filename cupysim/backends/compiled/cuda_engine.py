@@ -45,7 +45,7 @@ LARGEST_SHARE = 0.25
 """Largest part of the free memory for a band, and for orientations."""
 
 SLOW_FLOAT64 = 8
-"""Ratio of float32 to float64 speed from which on mixed precision becomes pairs of floats."""
+"""Smallest ratio of float32 to float64 speed at which mixed precision becomes pairs of floats."""
 
 PRECISION_RATIO = 87
 """Number of the device attribute "ratio of float32 to float64 speed" in the CUDA runtime."""

@@ -44,13 +44,13 @@ class _GradientTiles(TileWorker):
         """
         tiles, n_fast = self.tiles, self._plan.shape[3]
         launch = self._launch_of(tiles)
-        # here, because panels share the device's buffers of parameters
+        # not at construction, because panels share the device's buffers of parameters
         describe_derivatives(launch, self._engine, self._gradient_plan, self._panel)
         total = self._plan.n_orientations
         rotation_derivatives(launch, self._engine, self._gradient_plan, 0, total)
         launch["tolerated"] = tolerance
         rows = tiles.numbers // tiles.across
-        # whole rows of tiles at a time, whose pixels follow each other in memory
+        # whole rows of tiles at a time, because their pixels follow each other in memory
         per_row = 8 * values.shape[0] * TILE_EDGE * n_fast
         first, computed = 0, 0
         while first < len(rows):

@@ -115,7 +115,7 @@ def rotation_derivatives(
     gradient_plan : GradientPlan
         Plan of the derivatives.
     first, last : int
-        Number of the first orientation, and one more than that of the last.
+        Numbers of the first orientation, and of the one after the last.
     """
     if not gradient_plan.rows[..., SPREAD:PHOTONS].any():
         return

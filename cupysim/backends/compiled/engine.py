@@ -39,7 +39,7 @@ class Engine(Protocol):
         """Largest number of pixels whose results the device holds."""
 
     smallest_batch: int
-    """Number of images from which on a batch is faster. It is 1 if a batch uses the same kernel."""
+    """Smallest number of images for which a batch is faster: 1 if it uses the same kernel."""
 
     @property
     def largest_batch(self) -> int:
@@ -85,7 +85,7 @@ class Engine(Protocol):
         """Write a band's derivatives to their array."""
 
     def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
-        """Tell a launch where to write results that are no image: copies of arrays, by field."""
+        """Tell a launch where to write results that are not images: copies of arrays, by field."""
 
     def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
         """Carry out a launch for derivatives with respect to parameters or structure factors."""

@@ -70,7 +70,7 @@ class KernelProgram:
 
 
 MANY, SOME, FEW = 4, 3, 2
-"""Number of resident blocks of a simple kernel, and of a kernel that needs more registers."""
+"""Numbers of resident blocks, for simple kernels and for those that need more registers."""
 
 
 def render_program(variant: Variant, is_batch: bool = False) -> KernelProgram:

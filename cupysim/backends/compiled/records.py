@@ -43,7 +43,7 @@ def struct_type(name: str, header: str = "launch.cuh") -> np.dtype:
 
 @cache
 def number_members(name: str) -> frozenset[str]:
-    """Members of a struct that are numbers, and no pointers."""
+    """Members of a struct that are numbers, not pointers."""
     kind = struct_type(name)
     return frozenset(each for each in kind.names or () if kind[each].base != np.uintp)
 

@@ -53,8 +53,8 @@ def spans(plan: RenderPlan, first_sweep: int | None, stop: int | None) -> list[S
     first_sweep : int or None
         Ray of the first executed sweep if it belongs to this pixel (quirk Q3); otherwise None.
     stop : int or None
-        Step from which on structure factors are not interpolated (quirk Q23); None if there is
-        none.
+        First step at which structure factors are no longer interpolated (quirk Q23); None if
+        there is none.
 
     Returns
     -------

@@ -172,7 +172,7 @@ class Differentiator:
         nearest = [interpolation.nearest_index(index) for index in indices]
         offsets = [index - whole for index, whole in zip(indices, nearest, strict=True)]
         slopes = SPOT_SHAPES[crystals.shape].squared_slopes
-        assert slopes is not None, "planned for shapes that have them"
+        assert slopes is not None, "plans exist only for shapes with derivatives"
         lattice, along, sizes = slopes(
             (offsets[0], offsets[1], offsets[2]), spot_size(crystals, (0, 0))
         )
