@@ -1,4 +1,4 @@
-"""Warnings about quirks of the C program that change an image, and about ranges not covered.
+"""Warnings about quirks of the C program that change an image, and about ranges left uncovered.
 
 Other quirks act on a single option or model. The code that reads the option or model warns of them.
 """
@@ -34,7 +34,7 @@ ROUNDING = 1e-9
 """Largest relative difference that counts as rounding."""
 
 WIDE_SCAN = 5.0 / DEGREES_PER_RADIAN
-"""Range of spindle angles (rad) above which axes of mosaic spreads are told not to turn."""
+"""Range of spindle angles (rad) above which cupysim warns that axes of mosaic spreads are fixed."""
 
 COVERED = 1e-6
 """Largest relative difference of spindle angles that counts as rounding. It is larger, because
@@ -248,7 +248,7 @@ def _layers(experiment: Experiment) -> str:
 
 
 def _layers_of_models(experiment: Experiment) -> str:
-    """Message about layers of a Python user, which do not cover the sensor even without Q26."""
+    """Message about a Python user's layers that do not cover the sensor, if Q26 is corrected."""
     return _layers(experiment) if experiment.corrects(Quirk.LAYER_SPACING) else ""
 
 
@@ -259,7 +259,8 @@ def _axes_of_spreads(experiment: Experiment) -> str:
         return ""
     return (
         f"the crystal turns by {width * DEGREES_PER_RADIAN:.3g} degrees, but the axes of its "
-        "mosaic spreads are those in the middle of the scan; several images turn them"
+        "mosaic spreads are those in the middle of the scan; divide it into several images to turn "
+        "them"
     )
 
 

@@ -324,7 +324,7 @@ def _insert(array: np.ndarray, pixels: np.ndarray, place: np.ndarray) -> None:
 
 
 def _every_pixel_has_a_cell(place: np.ndarray) -> bool:
-    """Whether each pixel contains the centre of a cell, because their edges are parallel."""
+    """Whether each pixel contains a cell's centre: edges are parallel, and cells not larger."""
     sizes = np.sort(np.abs(place[:, :2]), axis=1)
     across = np.argmax(np.abs(place[:, :2]), axis=1)
     parallel = bool((sizes[:, 0] < ROUNDING * sizes[:, 1]).all()) and across[0] != across[1]
@@ -338,7 +338,7 @@ def _bands(n_rows: int, n_columns: int) -> Iterator[slice]:
 
 
 def _places(matrix: np.ndarray, rows: slice, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers of the places of cell centres, along both axes of the other grid.
+    """Column and row numbers of the cells of another grid that contain cell centres.
 
     A centre on an edge belongs to the side of larger numbers, in spite of rounding errors.
     """

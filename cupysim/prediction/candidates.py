@@ -23,7 +23,7 @@ MOST_INDICES = 2e8
 """Largest number of Miller indices that are searched; the search takes some seconds."""
 
 MOST_CANDIDATES = 1e6
-"""Largest number of reflections near the sphere. More of them overlap everywhere: no spots."""
+"""Largest number of reflections near the sphere. More reflections would overlap everywhere."""
 
 INDICES_AT_ONCE = 2**20
 """Number of Miller indices that are searched at a time."""
@@ -126,8 +126,8 @@ def spot_reach(plan: RenderPlan, size: SpotSize, cell: np.ndarray) -> float:
     Returns
     -------
     float
-        `LOBES` divided by the shortest edge of the crystal. Spots whose widths have another
-        direction or size than its edges have their own largest width.
+        `LOBES` divided by the shortest edge of the crystal. The widths of some spots do not follow
+        from the edges; then it is at least `LOBES` times their largest width.
     """
     shape, counts = SPOT_SHAPES[plan.crystals.shape], np.asarray(size.n_cells, dtype=np.float64)
     shortest = float((counts * norm(cell)).min())
