@@ -195,9 +195,9 @@ def _typical_scattering(experiment: Experiment) -> float:
 
 
 def _scattering(experiment: Experiment) -> np.ndarray:
-    """Length of the scattering vector of each pixel (1/Angstrom), of the image's shape.
+    """Length of the scattering vector of each pixel (1/Angstrom), in the shape of the image.
 
-    Pixels of the array beyond a small panel have those of the panel's plane.
+    Pixels of the array beyond a small panel are points of the panel's plane.
     """
     shape = experiment.image_shape
     slow, fast = np.indices(shape[-2:]) + 0.5

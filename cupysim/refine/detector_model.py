@@ -77,7 +77,7 @@ class DetectorModel:
 
     @property
     def _largest_photons(self) -> float:
-        """Photons that a pixel has at least if it is an overload, before the division by shares."""
+        """Smallest number of photons of an overload, before the division by `_fraction`."""
         most, readout = largest_photons(self.response, self.exposure), self.response.readout
         if isinstance(readout, Counter) and not readout.rate_correction:
             times = readout.pulse_times(self.exposure)
@@ -168,7 +168,7 @@ class DetectorModel:
 
     @property
     def spreads(self) -> bool:
-        """Whether photons give signals in other pixels than that where they arrive."""
+        """Whether photons give signals in pixels other than the one where they arrive."""
         return self.response.point_spread is not None or self.response.sharing is not None
 
     def _at_sensor(self, image: np.ndarray, grid: PixelGrid) -> np.ndarray:
@@ -230,7 +230,7 @@ class DetectorModel:
         expected : ndarray, shape ([n_panels,] n_slow, n_fast)
             Expected photons of the model.
         mean : ndarray, same shape
-            Means of pixels, as of `mean`.
+            Means of pixels, as from `mean`.
 
         Returns
         -------

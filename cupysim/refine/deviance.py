@@ -13,7 +13,7 @@ FEWEST = 1e-12
 """Smallest number of expected photons in a pixel. It keeps the logarithm finite."""
 
 MANY = 300.0
-"""Expected photons from which on the moments of a deviance are those of chi-squared, within
+"""Expected photons above which the moments of a deviance are those of chi-squared, within
 1e-3."""
 
 TABLE_STEPS = 400
@@ -93,8 +93,9 @@ def like_counts(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Numbers with the noise of counts, for photons with another noise.
 
-    A variance above that of counts is added to photons and mean, as counts of a light without
-    noise in its mean. A variance below it divides both.
+    If the variance is larger than the mean, the difference is added to both photons and mean, as a
+    constant background. If the variance is smaller, photons and mean are divided so that the new
+    variance is equal to the new mean.
 
     Parameters
     ----------

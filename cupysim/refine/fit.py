@@ -57,10 +57,10 @@ REWEIGHED = 2
 """Number of times that squares are weighted again, with variances of the model just fitted."""
 
 TRIAL_EVALUATIONS = 15
-"""Largest number of evaluations of a first fit with all cells, which shows if a start is good."""
+"""Largest number of evaluations of a first fit with all cells, to see whether a start is good."""
 
 NEARLY_ALL = 0.99
-"""Largest part by which a length may become smaller, whatever its limit."""
+"""Largest relative decrease of a parameter whose limit is relative, whatever the limit."""
 
 FitListener = Callable[[str], None]
 """A function that reports a step of the refinement, given as a line of text."""
@@ -113,7 +113,7 @@ def refine(
         raise CupysimError("refine: no photon was counted in the used pixels")
     given, experiment = experiment, with_fixed_sampling(experiment)
     detector = observation.detector
-    # light of pixels that are not used reaches others
+    # light from unused pixels reaches used ones
     rendered = used if detector is None or not detector.spreads else experiment.rendered_pixels
     rendering = replace(experiment.rendering, mask=rendered, region=None)
     experiment = replace(experiment, rendering=rendering)

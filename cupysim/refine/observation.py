@@ -58,7 +58,7 @@ class PixelArrays:
     weights: Any
 
     def beside(self, other: Any) -> PixelArrays:
-        """The same arrays, in the memory of another array."""
+        """The same arrays, in the memory (host or device) that holds another array."""
         xp = array_namespace(other)
         if array_namespace(self.counts) is xp:
             return self

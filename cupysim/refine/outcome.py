@@ -29,7 +29,7 @@ EXPLAINED = 0.5
 an image with all of the spots and one without them."""
 
 DETECTED = 5.0
-"""Number of standard deviations from which on spots are significant. With fewer, an image does not
+"""Number of standard deviations above which spots are significant. With fewer, an image does not
 show whether it has the model's spots."""
 
 EXCESS = 0.05
@@ -229,8 +229,8 @@ def outcome(
             else ""
         ),
         (
-            "spots are left over in the image or in the model that noise does not explain: the "
-            "model does not describe the image, or this is a wrong solution"
+            "the image or the model has spots left over that noise does not explain: the model "
+            "does not describe the image, or this is a wrong solution"
             if chance < LEAST_LIKELY
             else ""
         ),

@@ -241,7 +241,7 @@ class Problem:
         return self._with_limits(steepness[:, None] * slopes, photons, slopes)
 
     def _with_limits(self, jacobian: Any, photons: Any, slopes: Any) -> Any:
-        """Derivatives of residuals, with those of pixels that are overloads."""
+        """Derivatives of the residuals; those of overloads are replaced by `limit_slopes`."""
         if self.limited is not None and self.limited.any():
             steepness = limit_slopes(*self._limits(photons))
             jacobian[self.limited] = steepness[:, None] * slopes[self.limited]
@@ -291,7 +291,7 @@ class Problem:
         return found
 
     def _like_counts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers with the noise of counts: measured ones and their means."""
+        """Measured photons and their means, as numbers with the noise of counts."""
         mean = np.maximum(self._judged(x), 0.0)
         counts = self._known(mean)
         if self.detector is None or self.target == "poisson":
@@ -299,13 +299,13 @@ class Problem:
         return like_counts(counts, mean, np.maximum(self.variances(x), FEWEST))
 
     def _known(self, mean: np.ndarray) -> np.ndarray:
-        """Measured photons; of overloads, the model's, which they do not contradict."""
+        """Measured photons. Overloads have the model's photons if these are above the limit."""
         if self.limited is None:
             return self.counts
         return np.where(self.limited, np.maximum(self.counts, mean), self.counts)
 
     def misfit(self, x: np.ndarray, of: np.ndarray | None = None) -> tuple[float, float]:
-        """Reduced chi-squared: squares of the residuals divided by those that noise alone makes.
+        """Reduced chi-squared: squares of the residuals divided by those expected from noise alone.
 
         Parameters
         ----------
@@ -334,7 +334,7 @@ class Problem:
         else:
             mean, variance = deviance_moments(expected)
         freedom = 1.0 - len(self.names) / len(self.counts)
-        # overloads agree with the model or not; they say nothing about the noise
+        # overloads are left out, because they say nothing about the noise
         counted = slice(None) if self.limited is None else ~self.limited
         mean, variance = mean[counted], variance[counted]
         noise = max(float(mean.sum()) * freedom, FEWEST)

@@ -59,7 +59,7 @@ def report_lines(refined: Refined, seconds: float | None = None) -> Iterator[str
             f"{value - start:+14.{places}f}  {parameter(name).shown_unit}".rstrip()
         )
     before, after = refined.chi_squared
-    yield f"chi-squared over that of noise: {before:.4g} -> {after:.4g} +- {refined.chi_sigma:.2g}"
+    yield f"reduced chi-squared: {before:.4g} -> {after:.4g} +- {refined.chi_sigma:.2g}"
     explained, doubt = refined.explained
     yield f"spots of the model that the image has: {100 * explained:.1f} % +- {100 * doubt:.2g} %"
     if doubt > WEAK:

@@ -68,7 +68,7 @@ def test_report_matrix_and_picture(images: Path, capsys: pytest.CaptureFixture[s
     assert status == 0
     assert "3 parameters" in out.splitlines()[0]
     assert "parameter" in out.splitlines()[1]
-    assert "chi-squared over that of noise:" in out
+    assert "reduced chi-squared:" in out
     assert "as options: -misset 1" in out
     assert out.splitlines()[-1].startswith("converged: ")
     assert (images / "p.png").read_bytes().startswith(b"\x89PNG")
