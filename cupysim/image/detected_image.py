@@ -280,10 +280,10 @@ def detect(
 
 
 def _regions(image: Image, response: Response) -> list[tuple[slice, slice]]:
-    """Rows and columns of each panel that were computed, or all of those that are scanned."""
+    """Rows and columns of each panel to detect: the computed ones, or all if a plate is scanned."""
     detector = image.experiment.detector
     if response.scan is not None and image.array.ndim == 2:
-        # the middle of the plate is that of the whole image
+        # the middle of the plate is the middle of the whole image
         return [(slice(0, image.array.shape[0]), slice(0, image.array.shape[1]))]
     if isinstance(detector, PanelDetector):
         return [(slice(0, panel.n_slow), slice(0, panel.n_fast)) for panel in detector.panels]

@@ -1,4 +1,4 @@
-"""Images as one panel, for files that hold nothing else."""
+"""Images as one panel, for file formats that hold only one panel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FlatImage:
-    """An image as one panel, for formats that hold nothing else.
+    """An image as one panel, for file formats that hold only one panel.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class FlatImage:
 
     @classmethod
     def of(cls, image: Image) -> FlatImage | None:
-        """The image as one panel; None if its panels are no flat mosaic."""
+        """The image as one panel; None if its panels are not a flat mosaic."""
         experiment = image.experiment
         if not isinstance(experiment.detector, PanelDetector):
             return cls(image, experiment, None)
