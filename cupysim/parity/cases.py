@@ -67,7 +67,7 @@ class Case:
     float_file : str
         Name of the float image that a run writes.
     files : tuple of str
-        Names of the files that nanoBragg writes too, and that are the same in each run.
+        Names of the files that nanoBragg also writes, and whose content is the same in each run.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Case:
         Parameters
         ----------
         image : ndarray of float32, shape (n_slow, n_fast)
-            Image by the NumPy backend. Some pixels differ from the C program's in the last bit.
+            Image from the NumPy backend. Some pixels differ from the C program's in the last bit.
 
         Returns
         -------
@@ -237,7 +237,7 @@ def _with_inputs(case: Case) -> Case:
         words, inputs = list(case.words), []
         for option, name in input_files(job.arguments).items():
             if option == "-dump" and "-dump" not in job.arguments.seen:
-                # a dump file that happens to be in the folder is no input of the case
+                # a dump file that happens to be in the folder is not an input of the case
                 continue
             if not os.path.isabs(name) and ".." not in Path(name).parts:
                 inputs.append(name)

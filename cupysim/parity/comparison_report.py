@@ -101,7 +101,7 @@ def image_lines(
     yield f"relative       {_worst(overall.relative)}{_above(overall)}"
     yield (
         f"peaks          {peaks.n_first} and {peaks.n_second}, {peaks.n_matched} matched, "
-        f"apart {peaks.mean_distance:.3g} pixels, at most {peaks.largest_distance:.3g}"
+        f"on average {peaks.mean_distance:.3g} pixels apart, at most {peaks.largest_distance:.3g}"
     )
     for name, first, second in _geometries(images):
         yield f"{name:14} {first} and {second}"

@@ -42,7 +42,7 @@ class Outcome:
     problem : str
         Reason why there is no image.
     digests : dict of str to str
-        SHA-256 of the files that nanoBragg writes too, by file name.
+        SHA-256 of the files that nanoBragg also writes, by file name.
     """
 
     image: np.ndarray | None

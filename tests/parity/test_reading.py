@@ -90,7 +90,7 @@ def test_sub_pixels_are_not_mixed_up(swapped: bool, tmp_path: Path) -> None:
     some = trace_pixel(build(TURNED.split()).experiment, 5, 7, chosen)
     (found,) = compare_traces(*(([some], [other]) if swapped else ([other], [some])))
     assert found.first_divergence is None
-    assert "shows some of its steps only" in found.remarks[0]
+    assert "shows only some of its steps" in found.remarks[0]
     assert "scattering_vector" not in {pair.first.name for pair in found.pairs}
 
 

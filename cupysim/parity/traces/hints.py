@@ -78,8 +78,8 @@ SUSPECTS = {
     "pixel_position": "the sub-pixel's centre, the layer's depth, a curved detector, or fast and "
     "slow exchanged",
     "omega": "the solid angle is that of the pixel's first sub-pixel, unless it is oversampled",
-    "capture_fraction": "that of the last layer's first sub-pixel; or the sign of the parallax",
-    "polarization": "that of the first source and sub-pixel; the Kahn factor; the axis",
+    "capture_fraction": "the value in the last layer's first sub-pixel; the sign of the parallax",
+    "polarization": "the value of the first source and sub-pixel; the Kahn factor; the axis",
     "scattering_vector": "(diffracted - incident) / wavelength, in 1/m",
     "phi_rotation": "the spindle axis, its length, or the sense of the rotation",
     "mosaic_rotation": "the seed, its sign, the generator, or rows taken for columns",
@@ -293,5 +293,5 @@ def _half_rounded(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list
     if (np.abs(np.abs(exact - np.floor(exact)) - 0.5)[a != b] < TELLING).all():
         return ["a half is rounded the other way: a half goes down, ceil(h - 0.5)"]
     if np.array_equal(b, np.trunc(exact)):
-        return ["the second is cut off, not rounded"]
+        return ["the second is truncated, not rounded"]
     return []

@@ -98,7 +98,7 @@ def matching_steps(
     ends = first.steps[0], second.steps[0]
     whole = all(step.where.keys() >= COUNTS.keys() for step in ends)
     if not whole and not (_shows_all(first, second) and _shows_all(second, first)):
-        remarks.append("no step is known to be the same: one trace shows some of its steps only")
+        remarks.append("no step is known to be the same: one trace shows only some of its steps")
         return
     for step in first.steps:
         # a step with the same numbers, or the first one that may be the same

@@ -27,7 +27,7 @@ LARGEST = 2**28
 """Largest size of a trace file (bytes)."""
 
 LONGEST_INTEGER = 16
-"""Number of characters from which on a number is read as float64, not as an integer."""
+"""Smallest number of characters of a number that is read as float64, not as an integer."""
 
 FIRST_OF_RESULT = "intensity_sum"
 """Name of the first value of the result in traces of cupysim."""
@@ -77,7 +77,7 @@ def read(path: os.PathLike[str] | str) -> list[PixelTrace]:
     with opened(path) as stream:
         data = stream.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise FileFormatError(path, f"more than {LARGEST >> 20} MiB are not a trace to compare")
+        raise FileFormatError(path, f"it has more than {LARGEST >> 20} MiB, too many for a trace")
     text = data.decode("utf-8-sig", "replace")
     if text.lstrip().startswith("["):
         return _read_json(path, text)

@@ -23,7 +23,7 @@ class Value:
     unit : str
         SI unit; empty for pure numbers.
     text : str
-        The value, if it is a word and no number.
+        The value, if it is a word and not a number.
     resolution : float or tuple of float
         Largest rounding error of a printed number, one for all numbers or for each; zero if all
         digits are printed.
