@@ -101,7 +101,9 @@ def _words(value: str) -> _Words:
         except ValueError:
             raise CupysimError(f"{OPTION} {value}: {number!r} is not a number") from None
         if not (math.isfinite(found[-1]) and found[-1] >= 0.0):
-            raise CupysimError(f"{OPTION} {value}: {number} is not a number from 0 on")
+            raise CupysimError(
+                f"{OPTION} {value}: numbers must be finite and not negative, got {number}"
+            )
     found += [math.nan] * (3 - len(found))
     thickness, density, molar_mass = found
     return _Words(
@@ -118,7 +120,7 @@ def _one(words: _Words, edge: float) -> Amorphous:
     if words.name in material_names():
         if words.molar_mass is not None:
             raise CupysimError(
-                f"{OPTION} {words.name}: the molar mass of a named material is known"
+                f"{OPTION} {words.name}: give no molar mass: that of a named material is known"
             )
         return material(words.name, words.thickness, width=edge, height=edge, density=words.density)
     if not Path(words.name).exists():

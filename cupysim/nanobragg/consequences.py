@@ -19,7 +19,7 @@ ALONG_THE_BEAM = 0.9
 """Smallest cosine of the angle between source and beam without a warning: that of 26 degrees."""
 
 SAME_DIRECTION = 0.99
-"""Smallest cosine for a direction to count as MOSFLM's: beam and spindle may be off by degrees."""
+"""Smallest cosine with which a direction counts as MOSFLM's: it may be off by 8 degrees."""
 
 VECTOR_OPTIONS = (
     "-fdet_vector",
@@ -195,8 +195,8 @@ def warn_of_sources_elsewhere(args: Arguments, experiment: Experiment) -> None:
         warnings.warn(
             CupysimWarning(
                 f"{args.source_file}: a source is {np.degrees(np.arccos(cosine)):.0f} degrees away "
-                f"from the beam, which flies along {_told(beam)}; positions of sources are in this "
-                "frame"
+                f"from the beam, which points along {_told(beam)}; positions of sources must be in "
+                "the same laboratory frame"
             ),
             stacklevel=3,
         )

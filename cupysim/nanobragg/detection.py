@@ -24,7 +24,7 @@ LARGEST_NUMBER = 2**16 - 1
 """Largest number of a pixel in the SMV files of noise images."""
 
 FEWEST = 0.01
-"""Expected photons of a whole image below which there is probably none."""
+"""Expected photons of a whole image below which probably no photon is counted."""
 
 
 def chosen_response(args: Arguments) -> Response | None:
@@ -97,7 +97,7 @@ def detected_image(job: Job, image: Image, response: Response) -> DetectedImage:
 
 
 def has_no_photons(image: Image, detected: DetectedImage) -> bool:
-    """Whether no photon is counted; of analogue signals, whether hardly one is expected."""
+    """Whether no photon is counted or, for analogue signals, whether hardly any is expected."""
     if detected.is_analogue:
         return float(image.array.sum(dtype=np.float64)) < FEWEST
     return not (detected.measured > 0).any()

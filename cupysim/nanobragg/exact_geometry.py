@@ -87,7 +87,7 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
                 raise FileFormatError(path, f"{name} {number:g} is not possible")
             values[name] = number
     if values.get("oscillation") == 0.0:
-        # a still; an option of zero would mean two equal angles
+        # a still: without a given range, there is one angle; a range of zero would give two
         del values["oscillation"]
     return values
 

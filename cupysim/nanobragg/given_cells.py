@@ -40,7 +40,7 @@ def requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
 
 
 def _cell_of_matrix(path: str, wavelength: float) -> list[float]:
-    """Edges (Angstrom) and angles (rad) of a matrix; those of left-handed axes are negative."""
+    """Edges (Angstrom) and angles (rad) of a matrix. Angles of left-handed axes are negative."""
     from cupysim.formats import mosflm_matrix
 
     matrix = mosflm_matrix.read(path).a_matrix
@@ -79,8 +79,8 @@ def check_given_cell(args: Arguments, structure: Structure, wavelength: float) -
     Raises
     ------
     FileFormatError
-        If the space group forbids the cell of -cell. That of -mat, which may be indexed without the
-        symmetry, gives a warning.
+        If the space group forbids the cell of -cell. The cell of -mat only gives a warning, because
+        it may come from indexing without the symmetry.
     """
     symmetry = structure.symmetry
     if structure.cell is not None or symmetry is None:

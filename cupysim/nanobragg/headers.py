@@ -208,7 +208,7 @@ def _open(
             # one mask serves all images of a series
             with hdf5_file(path) as file:
                 number = number if count_images(file) > 1 else 0
-        # of -img, only the geometry is used
+        # only the geometry of the file of -img is used
         good, geometry = nxmx_image.read(path, number, with_pixels=is_mask)
         contradiction = _of_stored(path, geometry)
         if contradiction:

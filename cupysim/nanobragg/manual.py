@@ -18,7 +18,7 @@ from cupysim.nanobragg.options import OPTIONS
 
 
 def usage() -> str:
-    """Usage line: the options that are needed at least."""
+    """Usage line: the options that are always needed."""
     return (
         "cupysim (-mat FILE | -cell A [B C [AL BE GA]]) (-hkl FILE | -pdb FILE | -default_F F) "
         "[options]"

@@ -20,7 +20,7 @@ def mosaic_domains(args: Arguments, crystal: Crystal, table: ShuffleTable) -> Mo
     crystal : Crystal
         The crystal without mosaicity. Spreads about its axes follow its orientation.
     table : ShuffleTable
-        Table that random numbers of the C program share.
+        Shuffle table that all random numbers of the C program share.
 
     Raises
     ------

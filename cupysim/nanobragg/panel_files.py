@@ -114,7 +114,7 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
 
 
 def _named(name: str, given: Mapping[str, Any]) -> DetectorGeometry:
-    """The detector of a name, in the middle of the beam."""
+    """A named detector, centred on the beam."""
     distance = given.get("distance", DEFAULT_DISTANCE)
     wavelength = given.get("wavelength")
     if name.startswith(OF_PYFAI):
@@ -178,7 +178,7 @@ def panel_values(path: str, geometry: DetectorGeometry) -> dict[str, Any]:
             raise FileFormatError(path, f"{name} {number:g} is not possible")
         values[name] = number
     if values.get("oscillation") == 0.0:
-        # a still; an option of zero would mean two equal angles
+        # a still: without a given range, there is one angle; a range of zero would give two
         del values["oscillation"]
     if geometry.reciprocal is not None:
         values["reciprocal"] = geometry.reciprocal
@@ -186,7 +186,7 @@ def panel_values(path: str, geometry: DetectorGeometry) -> dict[str, Any]:
 
 
 def as_image_geometry(geometry: DetectorGeometry, panel: Panel) -> ImageGeometry:
-    """Geometry of a detector whose only panel the C program could have, in imgCIF's frame."""
+    """Geometry, in imgCIF's frame, of a detector of one panel that the C program can describe."""
     detector = geometry.detector
     turn = _to_imgcif(detector)
     polarization = None
@@ -253,7 +253,10 @@ def with_options(
     given: Mapping[str, Any],
     args: Arguments,
 ) -> PanelDetector:
-    """The detector with what options say about any detector.
+    """The detector with the changes that options make to a detector of any kind.
+
+    An option of the sensor replaces one figure of each panel's sensor, as with one panel. The panel
+    keeps the other figures.
 
     Parameters
     ----------
@@ -263,8 +266,6 @@ def with_options(
         Values that the command line gives.
     args : Arguments
         All values of the command line.
-        An option of the sensor replaces one figure of each panel's sensor, as with one panel; the
-        panel keeps the others.
     """
     quirks = args.quirks
     if args.point_pixel and not quirks.corrects(Quirk.POINT_PIXEL_AREA):
@@ -315,9 +316,9 @@ def changed_sensor(sensor: Sensor, given: Mapping[str, Any], quirks: Quirks) -> 
 
 
 def only_panel(detector: PanelDetector) -> Panel | None:
-    """The panel of a detector that a detector of the C program can be; None for any other.
+    """The only panel of a detector, if the C program can describe the detector; otherwise None.
 
-    It has one panel of square pixels, with perpendicular axes.
+    Such a detector has one panel of square pixels, with perpendicular axes.
     """
     if len(detector) != 1:
         return None

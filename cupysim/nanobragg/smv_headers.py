@@ -366,7 +366,7 @@ def meant_values(image: smv.SmvFile) -> dict[str, Any]:
         values["phi"] = _header_value(image, key, angle, DEGREE)
         break
     if values.get("oscillation") == 0.0:
-        # a still; an option of zero would mean two equal angles
+        # a still: without a given range, there is one angle; a range of zero would give two
         del values["oscillation"]
     if contradictory_distances(image):
         # as without -corrected, CLOSE_DISTANCE is used

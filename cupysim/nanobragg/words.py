@@ -65,7 +65,7 @@ def options_in(word: str, quirks: Quirks) -> list[Option]:
         Word of the command line that starts with a dash.
     quirks : Quirks
         Corrected quirks. With Q51, a unit may also follow the name of an option that the C program
-        finds in no longer word.
+        does not find in longer words.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def refuse_unknown(word: str, quirks: Quirks) -> None:
 
 
 def shown(text: str, most: int = 60) -> str:
-    """Shorten a text to at most so many characters, for messages."""
+    """Shorten a text to at most `most` characters, for messages."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

@@ -209,10 +209,10 @@ def test_options(tmp_path: Path) -> None:
         ("watter,1", "no such material"),
         ("water", "expected NAME,MM"),
         ("water,x", "'x' is not a number"),
-        ("water,-1", "-1 is not a number from 0 on"),
-        ("water,nan", "nan is not a number from 0 on"),
+        ("water,-1", "must be finite and not negative, got -1"),
+        ("water,nan", "must be finite and not negative, got nan"),
         (f"{unsorted},1,1,18", "unsorted.stol: amorphous: sin.theta./lambda must be ascending"),
-        ("water,1,1,18", "molar mass of a named material"),
+        ("water,1,1,18", "give no molar mass"),
         (f"{table},1", "needs a density"),
     ):
         with pytest.raises(CupysimError, match=told):
