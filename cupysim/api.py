@@ -213,9 +213,9 @@ def fit(
     tell : callable, optional
         Function that receives lines of text about the progress.
     response : Response or path_like, optional
-        Response of the detector that read the raw numbers out: itself, its name, or its file.
-        Of saturated pixels, only the least number of photons is used. The target follows from the
-        noise.
+        Response of the detector that read the raw numbers out: the response itself, its name, or
+        its file. For saturated pixels, only the lower limit of the photons is used. The target
+        follows from the noise.
     duration : float, optional
         Exposure time (s), for a response.
 

@@ -25,7 +25,7 @@ from cupysim.nanobragg.consequences import other_frame
 from cupysim.storage.reading import check_regular
 
 FARTHEST_WAVELENGTH = 1e-7
-"""Wavelengths (m) from here on are none of X-rays, but probably in another unit."""
+"""Wavelengths (m) of at least this length are not those of X-rays; their unit is probably wrong."""
 
 PLACEHOLDER = ("-cell", "100", "-default_F", "1", "-N", "1")
 """Options of a crystal that is replaced later, for files that contain only the geometry."""
@@ -90,7 +90,7 @@ def read_structure(
     wavelengths = tuple(float(wavelength) for wavelength in wavelengths)
     if not all(0.0 < wavelength < FARTHEST_WAVELENGTH for wavelength in wavelengths):
         raise CupysimError(
-            "wavelengths are in metres, and those of X-rays: for example 0.98e-10; got "
+            "wavelengths must be those of X-rays, in metres, for example 0.98e-10; got "
             f"{', '.join(f'{wavelength:g}' for wavelength in wavelengths)}"
         )
     if dmin is None:

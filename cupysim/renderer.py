@@ -135,7 +135,7 @@ class Renderer:
             Parameters with respect to which the image is differentiated, see
             `cupysim.render_gradients`. The derivatives are in the image's ``gradients``.
         out : ndarray of float32, shape (n_slow, n_fast), optional
-            Array for the photons; it becomes the image's. With panels: (n_panels, n_slow, n_fast).
+            Array for the photons, which the image keeps. With panels: (n_panels, n_slow, n_fast).
         device_arrays : bool, optional
             Return a CuPy array on the device, and copy nothing to the host.
 
