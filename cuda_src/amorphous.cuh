@@ -21,7 +21,7 @@ struct AmorphousIntensity {
     double value, derivative;
 };
 
-// The interval that contains |q|; the first one has no beginning.
+// The interval that contains |q|. The first one also holds for all smaller |q|.
 CUPYSIM_FUNCTION const FactorInterval& interval_at(const Launch& launch, const Material& material, double q) {
     const FactorInterval* intervals = launch.factor_intervals + material.first_interval;
     Int low = 0, high = material.n_intervals;

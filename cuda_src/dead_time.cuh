@@ -18,7 +18,7 @@ constexpr int FEW_PHOTONS = 64;
 // independent.
 constexpr double RARE_OVERLAP = 0.005;
 
-// Mean number of lost counts from which on their number is drawn from a normal distribution.
+// Smallest mean number of lost counts for which their number is drawn from a normal distribution.
 constexpr double NORMAL_LOSS = 10.0;
 
 // Mean and variance of the counts of many photons. x is the mean number of photons during a pulse. The counts of a

@@ -11,7 +11,7 @@ CUPYSIM_FUNCTION double quadratic_form(const double* m, double x, double y, doub
     return m[0] * x * x + m[4] * y * y + m[8] * z * z + 2.0 * (m[1] * x * y + m[5] * y * z + m[2] * x * z);
 }
 
-// The sum over the operations for a reflection at `h`, whose displacement is that of `at`.
+// The sum over the operations of W exp(-W)/(1 + D)^2, with W at the indices `at` and D at the offset.
 CUPYSIM_FUNCTION double halos(const Launch& launch, Triple<double> at, Triple<double> offset) {
     double sum = 0.0;
     for (Int number = 0; number < launch.n_operations; ++number) {

@@ -7,7 +7,7 @@ namespace cupysim {
 // Smallest y for which exp(-y) is rounded to zero.
 constexpr double EXP_UNDERFLOW = 745.1332191019412;
 
-// exp(-y), with a relative error of 1e-15. It is zero if the result is no normal number, and
+// exp(-y), with a relative error of 1e-15. It is zero if the result is not a normal number, and
 // at most exp(708).
 CUPYSIM_FUNCTION double exp_minus(double y) {
 #if defined(__CUDACC__)

@@ -143,7 +143,7 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
         if (!(largest > 0.0)) return;
     }
     FOR_LANES(i) SpotShape<shape>::derivatives(crystal, offsets.at(i), i, term);
-    // those of Gaussian spots only need F_latt^2, and would take registers until they are used
+    // size derivatives of Gaussian spots need only F_latt^2; computed here, they would occupy registers
     constexpr bool is_late = SpotShape<shape>::N_SIZES > 3;
     if (!is_late && (groups & OF_SIZES)) {
         FOR_LANES(i) SpotShape<shape>::size_derivatives(crystal, offsets.at(i), i, term);

@@ -204,8 +204,8 @@ CUPYSIM_FUNCTION typename Policy::Offset radius_squared(const CrystalConstants<P
     return add(add(multiply(h, h), multiply(k, k)), multiply(l, l));
 }
 
-// Derivatives of a function f(r^2) of round crystals, which contains the factor (Na Nb Nc)^2, from its value and df/d(r^2):
-// df/dh = 2 Na^2 dh df/d(r^2).
+// Derivatives of a function f(r^2) of round crystals, from its value and df/d(r^2): df/dh = 2 Na^2 dh df/d(r^2). The
+// function contains the factor (Na Nb Nc)^2.
 CUPYSIM_FUNCTION void radial_derivatives(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,
                                          double value, double derivative, LatticeDerivatives& lattice) {
     const double nh = crystal.n_cells.h, nk = crystal.n_cells.k, nl = crystal.n_cells.l;

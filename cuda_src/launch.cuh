@@ -138,7 +138,7 @@ struct Launch {
     const void* matrices;
     Int first_matrix;
     double fudge;
-    double grid;  // 1.5 2^23 times that to which pairs of floats round products
+    double grid;  // 1.5 2^23 times the grid to which pairs of floats round products
 
     // structure factors divided by the largest one, with a border, and the square of the largest one
     const void* table;

@@ -111,7 +111,7 @@ class LightSources {
         }
     };
 
-    // Those of the sources in a part of a row, and perhaps of some more.
+    // The reaches of the sources in a part of a row, and perhaps of some more sources.
     CUPYSIM_FUNCTION Reaches reaches(std::int64_t y, std::int64_t first, std::int64_t last) const {
         Reaches all;
         for (std::int64_t i = (first + margin) / TARGETS; i <= (last + margin) / TARGETS; ++i) {
@@ -137,7 +137,8 @@ class LightSources {
         const ListedSource* end() const { return last; }
     };
 
-    // Sources of a row with a reach above `near` in order of columns. Those with less reach than a distance may lack.
+    // Sources of a row with a reach above `near`, in order of columns. Sources with a reach below `distance` may be
+    // missing.
     Row listed(std::int64_t y, std::int64_t distance) const {
         if (lists.empty()) return {nullptr, nullptr};
         std::size_t j = 0;

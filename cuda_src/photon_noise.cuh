@@ -1,15 +1,15 @@
 // Counted photons for expected photons: Poisson deviates that depend only on seed, shot and pixel.
 //
-// The random numbers are those of `philox.cuh`. Below a mean of 40, the
-// distribution function is inverted; from there on, trials are drawn by PTRS (Hoermann (1993) Insurance Math.
-// Econ. 12, 39). Every operation is rounded once, in the order written here, so that counts are equal on all
-// machines. `cupysim/detection/photon_noise.py` has the same operations.
+// The random numbers are those of `philox.cuh`. Below a mean of 40, the distribution function is inverted. For larger
+// means, trials are drawn by PTRS (Hoermann (1993) Insurance Math. Econ. 12, 39). Every operation is rounded once, in
+// the order written here, so that counts are equal on all machines. `cupysim/detection/photon_noise.py` has the same
+// operations.
 #pragma once
 #include "portable.cuh"
 
 namespace cupysim {
 
-// Means from which on trials are drawn, and from which on noise is smaller than the rounding of the mean.
+// Smallest mean for which trials are drawn, and smallest mean whose noise is below the rounding of the mean.
 constexpr double TRIALS_FROM = 40.0, LARGEST_MEAN = 4503599627370496.0;
 // More counts than a mean below TRIALS_FROM ever has.
 constexpr int MOST_COUNTS = 250;
@@ -77,7 +77,7 @@ CUPYSIM_FUNCTION Number bound_of_errors(Number m) {
     return m * 4e-7f + 2e-6f;
 }
 
-// Counts of one pixel for the first word of its deviate; -1 if single precision does not tell them.
+// Counts of one pixel for the first word of its deviate; -1 if single precision does not decide them.
 CUPYSIM_FUNCTION int short_inverted(float m, Natural word) {
     const float u = static_cast<float>(word >> 9) * 1.1920928955078125e-7f + 5.9604644775390625e-8f;
     const float guard = bound_of_errors(m), below = u - guard, above = u + guard;
@@ -130,7 +130,7 @@ CUPYSIM_FUNCTION float short_log(float x) {
     return static_cast<float>(exponent) * 0.69314718f + (2.0f * f + 2.0f * (f * z * p));
 }
 
-// Counts from which on the series is accurate.
+// Smallest number of counts for which the series is accurate.
 constexpr double SERIES_FROM = 16.0;
 
 // log k! - (k log k - k + log(2 pi k)/2), from a series for k >= SERIES_FROM.

@@ -59,7 +59,7 @@ class PixelNoise {
             return static_cast<float>(mean + width * gaussian_of(MAIN, PHOTONS));
         }
         if (is_first) {
-            // the C program takes a first mean of -1 for one whose exponential it has, and the exponential is 0
+            // the C program takes a first mean of -1 for a repeated mean, and its kept exponential is still 0
             if (mean == -1.0f) return static_cast<float>(deviates.multiply_from(1.0f, 0, 0.0f));
             is_first = false;
         }

@@ -54,7 +54,7 @@ class PlainDeviates {
         return {u, -short_log(u)};
     }
 
-    // The number of deviates of stream 0, less 1, whose product is the first one that is not above exp(-mean).
+    // Multiplies deviates of stream 0 until the product is not above exp(-mean). Returns their number minus 1.
     int multiply(float mean) { return multiply_from(1.0f, 0, limit_of(mean)); }
 
     // The same, if some deviates are known already, and their product is above the limit.
@@ -65,7 +65,7 @@ class PlainDeviates {
 
     void finish() {}
 
-    // exp(-mean). From -1 downwards, one deviate decides.
+    // exp(-mean). For a mean of at most -1, it is so large that one deviate is enough.
     CUPYSIM_FUNCTION static float limit_of(float mean) {
         return static_cast<float>(std::exp(-static_cast<double>(larger(mean, -1.0f))));
     }
@@ -74,8 +74,8 @@ class PlainDeviates {
     SharedNoise& state;
 };
 
-// The same deviates. Seeds are computed in blocks, and so are functions of their deviates. These stay beside the
-// values in the tables. Seeds must not be multiples of the modulus.
+// The same deviates. Seeds and functions of their deviates are computed in blocks. The functions are stored beside
+// the values in the tables. Seeds must not be multiples of the modulus.
 class BlockDeviates {
   public:
     BlockDeviates(SharedNoise& state, bool needs_tangents)

@@ -6,7 +6,7 @@
 
 namespace cupysim {
 
-// Rounding of the bounds in single precision: every bound is multiplied by it.
+// Allowance for the rounding of the bounds in single precision: every bound is multiplied by it.
 constexpr float BOUND_SLACK = 1.0001f;
 
 // Sizes of a crystal for the bounds.

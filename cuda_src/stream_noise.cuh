@@ -56,13 +56,13 @@ CUPYSIM_FUNCTION double lanczos(double x, double log_of_shifted, Log log) {
     return -shifted + log(2.5066282746310005 * series / x);
 }
 
-// Its value as the C program computes it.
+// log Gamma as the C program computes it.
 inline float log_gamma(double x) {
     return static_cast<float>(lanczos(x, std::log(x + 5.5), [](double y) { return std::log(y); }));
 }
 
-// Its values for whole numbers, computed at first use. Zero stands for those that are not known. Threads that
-// compute the same value store equal ones.
+// log Gamma of whole numbers, computed at first use. Zero stands for values that are not known. Threads that
+// compute the same value store equal numbers.
 constexpr int KEPT_VALUES = 1 << 18;
 inline std::atomic<float> kept_values[KEPT_VALUES];
 
@@ -104,7 +104,7 @@ class Deviates {
         if (is_ahead) ahead.advance(n_steps);
     }
 
-    // The number of deviates, less 1, whose product is the first one that is not above exp(-mean). The sums of their
+    // Multiplies deviates until the product is not above exp(-mean). Returns their number minus 1. The sums of their
     // logarithms decide, unless rounding could change the number. Products are as fast if exp(-mean) is known.
     CUPYSIM_FUNCTION int multiply(float mean) {
         const bool is_repeated = mean == mean_before;
@@ -268,7 +268,7 @@ struct Rejection {
     }
 };
 
-// Means below DIRECT_BELOW multiply deviates; means above GAUSSIAN_ABOVE need normal deviates.
+// For means below DIRECT_BELOW, deviates are multiplied. For means above GAUSSIAN_ABOVE, normal deviates are drawn.
 constexpr float DIRECT_BELOW = 12.0f, GAUSSIAN_ABOVE = 1.0e6f;
 
 CUPYSIM_FUNCTION bool is_rejected(float mean) { return mean >= DIRECT_BELOW && mean <= GAUSSIAN_ABOVE; }

@@ -194,7 +194,7 @@ class TilePixels {
     }
 
     // Writes the photons. Returns the sum of the solid angles of the thread's pixels, or of the whole tile.
-    // `sum_of_terms` is that of all rays of a whole tile, if each term has its own.
+    // `sum_of_terms` is the sum of the solid angles of all rays of a whole tile, if each term has its own.
     CUPYSIM_OUTLINE double store(double sum_of_terms) {
         float* image = launch.image - launch.image_first;
         float photons[LANES];

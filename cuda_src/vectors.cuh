@@ -7,7 +7,7 @@
 
 namespace cupysim {
 
-// The size of vectors (bytes). Compilers compare larger ones than a processor has lane by lane.
+// The size of vectors (bytes). If vectors are larger than those of the processor, compilers compare them lane by lane.
 #if defined(__AVX2__)
 constexpr int VECTOR_SIZE = 32;
 #else

@@ -22,16 +22,16 @@ CUPYSIM_FUNCTION double capture_fraction(double layer, double layer_step, double
 }
 
 // K, the polarization factor of Kahn et al. (1982) J. Appl. Cryst. 15, 330:
-//     (1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2,
-// where psi is the angle of the scattered ray d about the incident beam i. With E along the electric field and
-// B along the magnetic field, cos 2theta = i.d and cos(2 psi) sin^2 2theta = (E.d)^2 - (B.d)^2. The factor is a
-// quadratic form in d. Its coefficients of xx, yy, zz, xy, xz, yz are computed once for each source.
+//     (1 + cos^2 2theta - k cos(2 psi) sin^2 2theta)/2,
+// where k is the Kahn factor, and psi is the angle of the scattered ray d about the incident beam i. With E along the
+// electric field and B along the magnetic field, cos 2theta = i.d and cos(2 psi) sin^2 2theta = (E.d)^2 - (B.d)^2. The
+// factor is a quadratic form in d. Its coefficients of xx, yy, zz, xy, xz, yz are computed once for each source.
 CUPYSIM_FUNCTION double polarization_factor(const double* form, double x, double y, double z) {
     return x * (form[0] * x + form[3] * y + form[4] * z) + y * (form[1] * y + form[5] * z) + z * (form[2] * z);
 }
 
-// The distance of the layer's plane. If each term has its own solid angle, it is that of its own layer. The C
-// program uses that of the first layer for all.
+// The distance of the plane that a solid angle refers to: the plane of the layer if each term has its own solid
+// angle. Otherwise it is the plane of the first layer, as in the C program.
 CUPYSIM_FUNCTION double plane_distance(const Launch& launch, Int layer) {
     const bool own = launch.omega_use == EACH && !launch.bend_radial;
     return launch.close_distance + (own ? static_cast<double>(layer) * launch.layer_step : 0.0);
