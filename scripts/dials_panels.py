@@ -28,8 +28,8 @@ EDGE, PIXEL = 512, 1e-4
 """Pixels along an edge of each of the four panels, and the edge of a pixel (m)."""
 
 CUT = 4
-"""Pixels from an edge or gap of a panel up to which a spot can be cut off, so that its place is
-wrong."""
+"""Distance (pixels) from an edge or gap of a panel up to which a spot can be cut off, so that its
+position is wrong."""
 
 READ = """
 import hashlib, json, sys
@@ -81,7 +81,7 @@ class Case:
     name : str
         Name in the report.
     made : Experiment
-        What is simulated, with a distance of 100 mm.
+        Experiment to simulate, with a distance of 100 mm.
     """
 
     stem: str
@@ -101,7 +101,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of scripts/check_dials: see there."""
+    """Limits of differences; scripts/check_dials describes them."""
 
     position: float
     near: float
@@ -181,7 +181,7 @@ def jungfrau(words: str) -> Experiment:
 
 
 def check_panels(program: str, words: str, limits: Limits) -> bool:
-    """Corners, spots and indexing of two detectors of panels.
+    """Check corners, spots and indexing of two detectors of panels.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ def _check_indexing(program: str, case: Case, limits: Limits) -> bool:
     indexed, written = read_list(result), read_list(case.expt)
     assert indexed.reciprocal is not None
     assert written.reciprocal is not None
-    # the same lattice in another basis: whole numbers but for the error of the orientation
+    # another basis of the same lattice has whole numbers, except for the error of the orientation
     basis = indexed.reciprocal @ np.linalg.inv(written.reciprocal)
     orientation = float(np.abs(basis - np.rint(basis)).max())
     moved = np.abs(

@@ -15,30 +15,30 @@ RESPONSES = ("eiger2", "pilatus3", "jungfrau", "rayonix-mx")
 """A response of each class: counters with two types of numbers, charge, light."""
 
 TRUSTED = 1e-6
-"""By which the sum of all trusted pixels may differ, relatively."""
+"""Largest relative difference of the sum of all trusted pixels."""
 
 ROUNDED = 2.0
-"""By which DIALS' lower limit may be lower."""
+"""Largest amount by which DIALS' lower limit may be below that of cupysim."""
 
 WITHOUT_BEAM = "-F000 0"
 """Options that replace a beamstop: the tail of a point spread would bring the direct beam's light
 to all pixels."""
 
 FAINTEST = {"rayonix-mx": 15}
-"""Photons of the faintest pixel of a spot, where noise of the read-out looks like spots to DIALS,
-which expects the noise of counts."""
+"""Photons of the faintest pixel of a spot, for responses with read-out noise. DIALS expects the
+noise of counts, and would find spots in this noise."""
 
 WEAKEST = 0.95
-"""Part of the spots of certain places that are near predicted ones: noise of a read-out and the
-light of a point spread move some."""
+"""Smallest share of the spots with certain positions that must be near predicted spots. Read-out
+noise, and light of a point spread, move some spots."""
 
 CERTAIN = 300
-"""Photons of a spot whose place is certain."""
+"""Photons of a spot whose position is certain."""
 
 FEWEST_INDEXED = 0.8
 
 NEAR = 0.5
-"""Pixels from a predicted spot."""
+"""Largest distance (pixels) at which a found spot counts as a predicted one."""
 
 READ = """
 import json, sys

@@ -42,16 +42,16 @@ UPRIGHT = 5e-4
 angle at the pixel's outer corner (README of the golden data)."""
 
 GEOMETRY = 1e-9
-"""Largest difference of a corner (m), of an axis, and relative one of a pixel edge, from the
-panels in the manifest."""
+"""Largest difference from the panels in the manifest: of a corner (m), of an axis, and relative
+of a pixel edge."""
 
 AXES = 4e-7
-"""Largest difference of the crystal's axes, relative to the longest, from the golden ones. The
-program has quaternions in single precision (6e-8), and the matrix their doubled products."""
+"""Largest difference of the crystal's axes from the golden ones, relative to the longest axis. The
+program has quaternions in single precision (6e-8), and its matrix has their doubled products."""
 
 SIGMAS = 5.0
-"""Largest deviation of statistics of noise, in standard deviations: one of 2e6 fair checks fails.
-The program's noise has the order of its random numbers; a change of one photon changes the rest."""
+"""Largest deviation of statistics of noise, in standard deviations. One of 2e6 right images fails.
+Images are not compared pixel by pixel: if one photon changes, so does all noise after it."""
 
 WAVELENGTH = 0.51
 """Largest difference of a wavelength in the table of geometry files, in units of its last digit."""
@@ -91,7 +91,7 @@ PLAUSIBLE_WAVENUMBERS = (1e8, 1e12)
 
 
 Figure = tuple[str, float, float]
-"""What is measured, its value, and the largest value that passes."""
+"""Name of a measured quantity, its value, and the largest value that passes."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _image_case(folder: Path, content: dict[str, Any], renderer: Renderer) -> Ou
 
 
 def _outcome(name: str, figures: list[Figure], more: str) -> Outcome:
-    """An outcome from figures (what, value, limit): of each kind of limit, the worst is told."""
+    """Make an outcome from figures. It names the worst figure for each limit."""
     passed = all(value <= limit for _, value, limit in figures)
     worst: dict[float, tuple[str, float, float]] = {}
     for what, value, limit in figures:

@@ -2,7 +2,7 @@
 
 Images are compared byte for byte, with their headers, and tables and the lines on standard output
 as texts. Float images may differ by one unit of single precision. Cases in which a program writes
-nonsense are errors in cupysim; they must end so, without any file.
+nonsense must end with an error in cupysim, without any file.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ REFUSED = re.compile(r"\((NQ(?:12|13|15|17))\)")
 """Quirks that are errors in cupysim, at the end of the message."""
 
 ADDRESS = re.compile("0x[0-9a-f]+")
-"""What the stored texts have as <address>; this may be a part of a size like 80x60."""
+"""Addresses, which are <address> in the stored texts. A part of a size like 80x60 also matches."""
 
 PROGRESS = re.compile("^[0-9]+% done\\n", re.MULTILINE)
-"""Progress, which the stored texts lack."""
+"""Lines of progress, which the stored texts do not have."""
 
 SEED = re.compile("^  seed: .*$", re.MULTILINE)
 """The line that depends on the clock if there is no seed."""
@@ -105,7 +105,7 @@ def _compare(name: str, case: Case, stored: Path, work: Path) -> Outcome:
 
 
 def _difference(case: Case, kind: str, made: Path, stored: Path) -> list[str]:
-    """What is wrong with a file, as a list of at most one text."""
+    """The difference of a file from the stored one: a list of one text, or empty."""
     if kind == "float":
         if _digest(made) == case["sha256"]["float_bytes"] or not made.exists():
             return [] if made.exists() else ["float image is missing"]

@@ -1,4 +1,4 @@
-"""What the golden checks of each program return."""
+"""The results that the golden checks of each program return."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ class Outcome:
 
 
 def wanted(name: str, beginnings: Iterable[str]) -> bool:
-    """Whether a case is asked for: all are, if there are no beginnings of names."""
+    """Whether the user asks for a case: without beginnings of names, for all cases."""
     beginnings = tuple(beginnings)
     return not beginnings or name.startswith(beginnings)

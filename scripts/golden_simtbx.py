@@ -37,7 +37,7 @@ from cupysim.models.mosaic_model import Distribution, MosaicModel, edge_axes
 from cupysim.models.parameters import GROUPS
 
 SINGLE = 1e-6
-"""Largest difference of an image, of its maximum: pixels of cupysim are rounded to float32."""
+"""Largest difference of an image, relative to its maximum. cupysim rounds pixels to float32."""
 
 CHANNELS = 1e-6
 """The same for channels, which simtbx rounds to float32 as well."""
@@ -116,7 +116,7 @@ def _shapes(name: str, case: Case, arrays: Any, renderer: Renderer) -> Iterator[
     for shape in SHAPES:
         if shape not in arrays:
             continue
-        # many sub-pixels of flat spots are empty, so the last one often did not contribute
+        # many sub-pixels of top-hat spots are empty, so the last one often did not contribute
         one, last = {**case, "shape": shape}, shape != "tophat"
         yield from _image(f"{name} {shape}", one, arrays[shape], renderer, last)
 
@@ -288,7 +288,7 @@ def _image(
             bool(difference <= limit),
         )  # fmt: skip
     if "sources" in case:
-        # their directions differ, so that the right factors may be farther away
+        # directions of sources differ, so the right factors may differ by more than the limit
         return
     right = renderer(_experiment(case, mosaicity, polarized=True)).array
     difference = np.abs(right - expected).max() / largest
