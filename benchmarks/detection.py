@@ -1,16 +1,16 @@
-"""Time what detectors make of photons, against other programs in the same run.
+"""Time the response of detectors to photons, against other programs in the same run.
 
     python -m benchmarks.detection [CASE ...] [--sizes 2048 3072 4096] [--out FILE.json]
 
 The unit is a million pixels per second. Images have 3 expected photons in a pixel, 30 % more or
 less, and 10 to 1e5 in one pixel of a thousand. All cases count photons, so the case "counting
-noise" is a part of each other one. All programs of a case take turns; the median of the repeats
-counts. Ratios are the times of another program over those of cupysim: wall time on one thread, wall
-time on two, and processor time, which other work of the machine changes less.
+noise" is a part of every other case. All programs of a case take turns; the median of the repeats
+counts. Ratios are the times of another program divided by the times of cupysim: wall time on one
+thread, wall time on two, and processor time, which other work of the machine changes less.
 `benchmarks/noise_peers.py` describes the other programs.
 
-The memory is that of a process beyond the expected photons and what `Response.detect` returns, over
-the memory of the expected photons (Linux only).
+The memory of a process is measured without the expected photons and without the result of
+`Response.detect`. It is divided by the memory of the expected photons (Linux only).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ SMALL = 64
 THREADS = (1, 2)
 
 MOST_MEMORY = 2.0
-"""Memory that a response may need, over that of the expected photons."""
+"""Largest memory of a response, divided by the memory of the expected photons."""
 
 GOALS = {("eiger2, Gaussian", 3072): 0.2, ("jungfrau", 4096): 0.5}
 """Longest times on two threads (s)."""
@@ -80,7 +80,7 @@ GOALS = {("eiger2, Gaussian", 3072): 0.2, ("jungfrau", 4096): 0.5}
 
 @dataclass(frozen=True)
 class Case:
-    """A response, and the noise of other programs that is closest to it."""
+    """A response, and the noise of other programs that is most similar to it."""
 
     response: Response
     noise: Noise | None = None
@@ -181,7 +181,7 @@ def measure(case: Case, size: int, repeats: int, folder: Path) -> dict[str, list
 
 
 def memory(name: str, size: int) -> float:
-    """Memory of a response over that of the expected photons, in a process of its own."""
+    """Memory of a response, in a process of its own, divided by that of the expected photons."""
     words = [sys.executable, "-m", "benchmarks.detection", name, "--sizes", str(size), "--peak"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     run = subprocess.run(words, check=True, text=True, env=environment, stdout=subprocess.PIPE)
@@ -192,7 +192,7 @@ def print_memory(case: Case, size: int) -> None:
     """Print the memory of a response in this process."""
     image = expected_photons(size)
     detect(case, image[:SMALL, :SMALL].copy(), None)
-    # without this, the response could use memory that is free, but still counted
+    # otherwise the response could use memory that is free but still counts
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
     before = _resident("VmRSS")

@@ -1,10 +1,10 @@
-"""Time the writing of files and the start of the command against other ways, in the same run.
+"""Time the writing of files and the start of the command, against other ways in the same run.
 
     python -m benchmarks.files [--size 4096] [--rounds 7] [--other CHECKOUT] [--out FILE.json]
 
-Two ways take turns. The other way to write an image is what a few lines of NumPy or h5py do: the
-whole image is converted at once, and HDF5 compresses. Both files hold the same: bytes of images,
-values of HDF5 files. The start is that of the whole process for an image of 64 x 64 pixels. It is
+Two ways take turns. The other way to write an image uses a few lines of NumPy or h5py: they convert
+the whole image at once, and HDF5 compresses it. Images must have the same bytes, and HDF5 files the
+same values. The time of a start is that of the whole process for an image of 64 x 64 pixels. It is
 compared with the import of NumPy alone, and with another checkout of cupysim if one is given.
 
 The table has medians. The ratio is the median of the ratios of neighbouring runs, so it depends

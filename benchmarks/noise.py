@@ -1,10 +1,10 @@
-"""Time photon noise: nanoBragg's, NumPy's, and that by seed, shot and pixel, in the same run.
+"""Time photon noise by nanoBragg's method, NumPy, and seed, shot and pixel, in the same run.
 
     python -m benchmarks.noise [--out FILE.json]
 
 The unit is a million pixels per second. All pixels of an image have the same mean, except in the
 last three rows. The shortest of the repeats counts. "Fast" uses all cores; "one core" is its speed
-by processor time, the sum of all threads. The others use one core.
+by processor time, the sum of all threads. The other methods use one core.
 """
 
 from __future__ import annotations

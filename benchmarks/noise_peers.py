@@ -56,7 +56,7 @@ Times = tuple[float, float]
 
 @dataclass(frozen=True)
 class Noise:
-    """What noisify and simtbx make of photons: counting noise, point spread, read-out.
+    """Noise that noisify and simtbx can make: counting noise, point spread, read-out.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Noise:
     radius : int
         Radius of the point spread (pixels).
     gain : float
-        ADU of a photon.
+        ADU per photon.
     readout : float
         Noise of the read-out (ADU).
     offset : float
@@ -141,9 +141,9 @@ def seconds(name: str, noise: Noise, image: np.ndarray, folder: Path, pixel: flo
     Returns
     -------
     Times
-        For noisify, the times of a run minus those of a run without noise, so that neither the
-        start nor the reading of the image counts. The second image of 16 bits, which only the run
-        with noise writes, counts.
+        For noisify, the times of a run minus the times of a run without noise, so that neither the
+        start nor the reading of the image counts. But the second 16-bit image counts, because only
+        the run with noise writes it.
     """
     if name == "numpy":
         rng = np.random.default_rng(1)

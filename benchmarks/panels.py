@@ -3,7 +3,7 @@
     python -m benchmarks.panels
 
 The 32 panels have 1024 x 512 pixels, as the modules of a Jungfrau 16M, or an eighth of that along
-each axis. The ratio is that of the times of a pixel. A render includes no plan and no file.
+each axis. The ratio compares the times per pixel. A render includes no plan and no file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DISTANCE = 0.15
 
 
 def detector(across: int, down: int, coarseness: int) -> PanelDetector:
-    """So many panels that cover a square of 4096 fine pixels."""
+    """A detector of `across` x `down` panels that cover a square of 4096 fine pixels."""
     edge, n_fast, n_slow = EDGE * coarseness, 4096 // across, 4096 // down
     members = [
         Panel(

@@ -6,7 +6,7 @@ The host backend renders the example's protein crystal exactly and within tolera
 shortest of the repeats counts. The time of an image within a tolerance contains the search for the
 brightest Bragg pixel. "Share" is the share of the terms that were computed. "Error" is the largest
 difference from the exact image, divided by the tolerance; it must be at most 1. For derivatives, it
-is that of a parameter from the exact derivative, divided by its limit.
+is the largest difference from the exact derivatives, divided by the limit of the parameter.
 
 ``--plot`` also renders series of images with more and more mosaic domains. It draws the time
 against the number of terms of the exact image.

@@ -3,7 +3,7 @@
     python -m benchmarks.versions /path/to/other/checkout
 
 Two processes, one for each version, keep their backends and render the same image in turns, so that
-both see the same state of the machine. What is compared is the processor time of a render on one
+both see the same state of the machine. The script compares the processor time of a render on one
 thread: the shortest of all rounds, and the median of the ratios of neighbours.
 """
 
@@ -45,7 +45,7 @@ def main() -> None:
     checkouts = (arguments.other.resolve(), ROOT)
     for checkout in checkouts:
         if not (checkout / "cupysim" / "__init__.py").is_file():
-            parser.error(f"{checkout} is no checkout of cupysim")
+            parser.error(f"{checkout} is not a checkout of cupysim")
     workers = [start(checkout) for checkout in checkouts]
     print("| case | precision | other (ms) | this (ms) | ratio | median ratio |")
     print("|---|---|---|---|---|---|")
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def start(checkout: Path) -> subprocess.Popen[str]:
-    """A process that renders with a version; it reads this file, not that of the version."""
+    """Start a process that renders with a version. It runs this file, not the version's own."""
     words = [sys.executable, __file__, str(checkout), "--worker"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(checkout), str(ROOT)])}
     return subprocess.Popen(
@@ -86,7 +86,7 @@ def compare(workers: list[subprocess.Popen[str]], case: str, precision: str) -> 
 
 
 def work() -> None:
-    """Render what is asked for, and answer with its seconds."""
+    """Render each requested case, and answer with its time (s)."""
     warnings.simplefilter("ignore")
     os.chdir(ROOT / "examples" / "1orc")
     known: dict[str, Callable[[], object]] = {}
@@ -100,7 +100,7 @@ def work() -> None:
 
 
 def renderer_of(case: str, precision: str) -> Callable[[], object]:
-    """What renders a case, without planning, on one thread."""
+    """A function that renders a case, without planning, on one thread."""
     import cupysim
 
     experiment = cupysim.from_args(f"{CASES[case]} -nodump")
