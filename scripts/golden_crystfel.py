@@ -38,8 +38,8 @@ TABLE_STEP = 1.0 / 4096
 """Step of the program's table of lattice factors, within which the edges of flat spots lie."""
 
 UPRIGHT = 5e-4
-"""The same with the right solid angle, for panels upright in the beam. The program takes the solid
-angle at the pixel's outer corner (README of the golden data)."""
+"""Largest difference with the right solid angle, for panels perpendicular to the beam. The program
+takes the solid angle at the pixel's outer corner (README of the golden data)."""
 
 GEOMETRY = 1e-9
 """Largest difference from the panels in the manifest: of a corner (m), of an axis, and relative
@@ -75,7 +75,7 @@ TRUNCATED = 100.0
 """Mean number of photons above which the program's noise is half a photon too low."""
 
 FIRST_CORNER = tuple(int(quirk) for quirk in CORRECTED.corrected - {Quirk.FIRST_SUB_PIXEL})
-"""Corrections without that of quirk Q21: a pixel has the solid angle of its first position, which
+"""All corrections except that of quirk Q21: a pixel has the solid angle of its first position. This
 is the outer corner of the program's pixel."""
 
 NOT_COVERED = {

@@ -52,7 +52,7 @@ ROTATIONS = 1e-15
 """Largest difference of elements of rotation matrices."""
 
 DOUBLE = 1e-13
-"""The same for stages in double precision."""
+"""Largest difference, relative to the maximum, of stages in double precision."""
 
 SPREADS = {"gauss": point_spread.GAUSSIAN, "fiber": point_spread.FIBRE}
 """simtbx's names of point spread functions, and those of cupysim."""

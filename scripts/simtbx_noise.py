@@ -1,7 +1,7 @@
 """The stages of simtbx's add_noise and apply_psf, with cupysim's point spread functions.
 
-simtbx draws numbers with nanoBragg's generator in double precision, pixel after pixel. The order
-of its stages is another than that of a detector: flicker is drawn for each pixel, the calibration
+simtbx draws numbers with nanoBragg's generator in double precision, pixel after pixel. Its stages
+have another order than those of a real detector: flicker is drawn for each pixel, the calibration
 error acts on counted photons, and light that a pixel loses beyond its radius is spread evenly.
 """
 

@@ -179,7 +179,7 @@ class Spectrum:
         return cls(wavelength / (1.0 + places), weights)
 
     def reduced(self, samples: int) -> Spectrum:
-        """Merge neighbouring wavelengths, which keeps all photons and the mean energy.
+        """Merge neighbouring wavelengths. The photons and the mean energy do not change.
 
         Parameters
         ----------

@@ -32,7 +32,7 @@ LARGEST_TABLE = 2**31 - 1
 
 @dataclass
 class _Shot:
-    """What the search in one panel of a shot found; it also holds for the next panels."""
+    """Results of the searches in one panel of a shot. They also hold for the next panels."""
 
     first_sweep_pending: bool
     stop: InterpolationStop | None = None
