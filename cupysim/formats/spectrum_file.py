@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
-from cupysim.errors import FileFormatError, ModelError
+from cupysim.errors import CupysimWarning, FileFormatError, ModelError
 from cupysim.formats.text_numbers import read_text
 from cupysim.models.spectrum import Spectrum
 
@@ -59,7 +60,7 @@ def _from_text(path: os.PathLike[str] | str) -> Spectrum:
             "'# wavelength/A weight'",
             1,
         )
-    rows = []
+    rows, most = [], 0
     for number, line in enumerate(lines[1:], 2):
         words = line.split("#")[0].replace(",", " ").split()
         if not words:
@@ -70,6 +71,11 @@ def _from_text(path: os.PathLike[str] | str) -> Spectrum:
             raise FileFormatError(path, f"{line.strip()!r} is not two numbers", number) from None
         if len(words) < 2:
             raise FileFormatError(path, f"{line.strip()!r} is not two numbers", number)
+        most = max(most, len(words))
+    if most > 2:
+        warnings.warn(
+            CupysimWarning(f"{path}: only the first two of {most} columns are used"), stacklevel=2
+        )
     if not rows:
         raise FileFormatError(path, "it has no wavelengths")
     places, weights = np.array(rows).T
@@ -97,8 +103,11 @@ def _from_hdf5(path: os.PathLike[str] | str) -> Spectrum:
         ):  # fmt: skip
             if places in file and shares in file:
                 wavelengths = ANGSTROM * np.asarray(file[places][()], dtype=np.float64)
-                weights = np.atleast_2d(np.asarray(file[shares][()], dtype=np.float64))[0]
-                return _checked(path, wavelengths, weights)
+                weights = np.atleast_2d(np.asarray(file[shares][()], dtype=np.float64))
+                if len(weights) > 1:
+                    told = f"{path}: the first of {len(weights)} spectra is used"
+                    warnings.warn(CupysimWarning(told), stacklevel=2)
+                return _checked(path, wavelengths, weights[0])
     raise FileFormatError(
         path, "it has neither /spectrum/wavelengths_A and /spectrum/pdf nor wavelengths and weights"
     )

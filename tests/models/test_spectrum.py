@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from cupysim import CupysimError, Spectrum, from_args, simulate
+from cupysim import CupysimError, CupysimWarning, Spectrum, from_args, simulate
 from cupysim.formats.spectrum_file import read_spectrum
 
 WORDS = (
@@ -87,6 +87,18 @@ def test_files(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["spectrum/wavelengths_A"], file["spectrum/pdf"] = [1.0, 1.2], [1.0, 1.0]
     np.testing.assert_allclose(read_spectrum(tmp_path / "a.h5").wavelengths, [1e-10, 1.2e-10])
+
+
+def test_parts_of_files_that_are_not_used_are_told(tmp_path: Path) -> None:
+    text = tmp_path / "a.txt"
+    text.write_text("# wavelength/A weight sigma\n1.0 1 0.1\n1.1 1 0.2\n")
+    with pytest.warns(CupysimWarning, match="only the first two of 3 columns"):
+        read_spectrum(text)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["wavelengths"], file["weights"] = [1.0, 1.2], [[1.0, 3.0], [2.0, 2.0]]
+    with pytest.warns(CupysimWarning, match="the first of 2 spectra"):
+        found = read_spectrum(tmp_path / "a.h5")
+    np.testing.assert_allclose(found.weights, [0.25, 0.75])
 
 
 @pytest.mark.parametrize(
