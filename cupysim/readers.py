@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning
-from cupysim.formats import fdump, hkl_text, matrix_checks
+from cupysim.formats import edge_table, fdump, hkl_text, matrix_checks
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.formats.structures import coordinates, reflections
@@ -42,6 +42,7 @@ def read_structure(
     hydrogens: bool = False,
     cell: UnitCell | None = None,
     wavelengths: Sequence[float] = (),
+    edges: Mapping[str, os.PathLike[str] | str] | None = None,
 ) -> Structure:
     """Read structure factors and the unit cell, or calculate them from coordinates.
 
@@ -68,6 +69,10 @@ def read_structure(
     wavelengths : sequence of float, optional
         Wavelengths (m) at which the anomalous scattering of the atoms of coordinates is added.
         Each has a channel of structure factors; sources in between are interpolated.
+    edges : mapping of str to path_like, optional
+        Files with measured f' and f'' (`cupysim.formats.edge_table`), by the symbol of an element
+        or by a selection of gemmi such as ``//A/101/ZN``. Other atoms have those of Cromer and
+        Liberman.
 
     Returns
     -------
@@ -96,11 +101,16 @@ def read_structure(
     if dmin is None:
         if len(wavelengths):
             raise CupysimError("wavelengths are for coordinates; give dmin as well")
+        if edges:
+            raise CupysimError("edges are for coordinates; give dmin and wavelengths as well")
         return reflections.read(path, columns, default, merge)
+    if edges and not wavelengths:
+        raise CupysimError("edges need wavelengths, at which f' and f'' are added")
     recipe = coordinates.Recipe(
         k_sol=None if solvent is None else coordinates.K_SOL * solvent,
         hydrogens=hydrogens,
         wavelengths=wavelengths,
+        edges=tuple(edge_table.read(file, atoms) for atoms, file in (edges or {}).items()),
     )
     return coordinates.read(path, dmin, recipe, default, cell)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
+import gallery_anomalous
 import gallery_detectors
 import matplotlib.pyplot as plt
 import numpy as np
@@ -226,6 +227,7 @@ def main() -> None:
         warnings.simplefilter("ignore", CupysimWarning)
         for row in ROWS:
             draw_row(row)
+        save(gallery_anomalous.draw(), IMAGES / "gallery" / "anomalous.png", 100)
         save(gallery_detectors.draw(), IMAGES / "gallery" / "detectors.png", 100)
         draw_first()
         draw_command_line()
@@ -416,6 +418,7 @@ def write_page() -> None:
             *listed(row.options),
             "",
         ]
+    lines += gallery_anomalous.lines(WIDTH)
     lines += gallery_detectors.lines(WIDTH)
     PAGE.write_text("\n".join(lines))
 

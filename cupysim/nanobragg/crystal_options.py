@@ -11,6 +11,7 @@ from cupysim.nanobragg.option_kinds import (
     Option,
     choice,
     integer,
+    new_flag,
     new_path,
     number,
 )
@@ -52,6 +53,15 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         "May be given several times.",
         Kind.TEXT, 1, NONE, ("backgrounds",), match=Match.EXACT,
         metavar="NAME,MM|FILE,MM,DENSITY,MASS", is_new=True, repeats=True,
+    ),
+    new_flag("-anomalous", "Add f' and f'' of each element of -pdb's model at the wavelengths of "
+             "the beam (Cromer and Liberman).", "anomalous"),
+    Option(
+        ("-edge",), CRYSTAL,
+        "With -anomalous: measured f' and f'' of an element, or of selected atoms, from a file. "
+        "May be given several times.",
+        Kind.TEXT, 1, NONE, ("edges",), match=Match.EXACT, metavar="ELEMENT|SELECTION,FILE",
+        is_new=True, repeats=True,
     ),
     new_path("-crystals", CRYSTAL,
              "Several crystals: a file with a line of crystal options for each. The command line "

@@ -36,6 +36,7 @@ OF_CRYSTAL = {option.name: option for option in OPTIONS if option.group == CRYST
 
 OF_STRUCTURE = frozenset({
     "-hkl", "-pdb", "-mtzcol", "-merge", "-hydrogens", "-F000", "-k_sol", "-b_sol", "-default_F",
+    "-anomalous", "-edge",
 })  # fmt: skip
 """Options that choose the structure factors."""
 
@@ -43,6 +44,7 @@ REPLACED = (
     (("-N", "-Na", "-Nb", "-Nc"), ("sample_x", "sample_y", "sample_z")),
     (("-hkl",), ("model_file",)),
     (("-pdb",), ("hkl_file", "columns")),
+    (("-edge",), ("edges",)),
     (("-mosaic", "-mosaici"), ("spread_abc", "spread_off_diagonal")),
     (("-spread_abc",), ("mosaic_spread", "spread_off_diagonal")),
 )

@@ -26,6 +26,7 @@ INITIAL: dict[str, Any] = {
     "round_divergence": True,
     "shape": "square",
     "use_dump": True,
+    "anomalous": False,
     "write_noise": True,
     "write_pgm": True,
 }

@@ -59,6 +59,10 @@ def input_files(args: Arguments) -> dict[str, str]:
         from cupysim.nanobragg.backgrounds import table_files
 
         found |= _numbered("-background", table_files(args.backgrounds))
+    if args.edges:
+        from cupysim.nanobragg.structure_files import edge_files
+
+        found |= _numbered("-edge", [path for _, path in edge_files(args)])
     if args.response is not None:
         from cupysim.detection.response_file import response_files
 

@@ -11,6 +11,8 @@ import numpy as np
 from cupysim.constants import ANGSTROM
 from cupysim.drop_ins import units
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
+from cupysim.formats import edge_table
+from cupysim.formats.edge_table import EdgeTable
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.resolution import largest_scattering
@@ -33,7 +35,7 @@ It is finer than the corners, so that spots there are whole.
 CONTRAST = "contrast"
 """Value of -F000 for the model's electrons minus those of the displaced solvent."""
 
-OPTIONS_OF_MODELS = ("-k_sol", "-b_sol", "-hydrogens")
+OPTIONS_OF_MODELS = ("-k_sol", "-b_sol", "-hydrogens", "-anomalous")
 OPTIONS_OF_REFLECTIONS = ("-mtzcol", "-merge")
 
 
@@ -119,7 +121,15 @@ def structure_factors(
             raise OptionError("-lambda", f"{told}; the unit is Angstrom (of -energy, eV)")
         dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector, args.quirks)
         k_sol = args.k_sol if "-k_sol" in args.seen else None
-        recipe = coordinates.Recipe(k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
+        wavelengths: tuple[float, ...] = ()
+        if args.anomalous:
+            placed = detector.placed(args.quirks)
+            sources = beam.sources(placed.frame, args.quirks)
+            wavelengths = tuple(np.unique(sources.wavelengths).tolist())
+        recipe = coordinates.Recipe(
+            k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST, wavelengths,
+            measured_edges(args), fewer_channels=True,
+        )  # fmt: skip
         box = requested_cell(args, beam.wavelength)
         structure = coordinates.read(args.model_file, dmin, recipe, args.default_F, box)
         if box is not None and structure.own_cell is not None:
@@ -129,6 +139,28 @@ def structure_factors(
     else:
         structure = Structure(_tabulated(args), None, "P 1", "a table")
     return structure if f000 is None else with_f000(structure, f000)
+
+
+def edge_files(args: Arguments) -> list[tuple[str, str]]:
+    """Atoms and files of the values of -edge.
+
+    Raises
+    ------
+    OptionError
+        If a value has no comma.
+    """
+    found = []
+    for value in args.edges or ():
+        atoms, comma, path = value.partition(",")
+        if not (comma and atoms and path):
+            raise OptionError("-edge", f"expected ELEMENT,FILE, got {value[:60]!r}")
+        found.append((atoms, path))
+    return found
+
+
+def measured_edges(args: Arguments) -> tuple[EdgeTable, ...]:
+    """Measured f' and f'' of the files of -edge."""
+    return tuple(edge_table.read(path, atoms) for atoms, path in edge_files(args))
 
 
 def with_f000(structure: Structure, value: float) -> Structure:
@@ -187,6 +219,8 @@ def _check_options(args: Arguments) -> None:
     for option in OPTIONS_OF_MODELS:
         if option in args.seen and args.model_file is None:
             raise OptionError(option, "needs a model, given by -pdb")
+    if args.edges and not args.anomalous:
+        raise OptionError("-edge", "needs -anomalous")
     if args.f000 == CONTRAST and (args.model_file is None or args.k_sol == 0.0):
         raise OptionError("-F000", f"'{CONTRAST}' needs a model, given by -pdb, and a solvent")
 

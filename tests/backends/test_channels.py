@@ -183,7 +183,7 @@ def test_mistakes(wavelengths: tuple[float, ...], change: dict[str, object], tol
 
 @pytest.mark.parametrize("wavelengths", [(1.0,), (0.0,), (-1e-10,)])
 def test_wavelengths_of_a_model_are_in_metres(wavelengths: tuple[float, ...]) -> None:
-    with pytest.raises(CupysimError, match="wavelengths are in metres"):
+    with pytest.raises(CupysimError, match="must be those of X-rays, in metres"):
         read_structure("model.pdb", dmin=3e-10, wavelengths=wavelengths)
 
 

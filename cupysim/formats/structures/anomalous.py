@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
+from cupysim.errors import CupysimError
+from cupysim.formats.edge_table import EdgeTable
 
 NOTICEABLE = 0.05
 """Limit of |f'| + |f''| (electrons). Elements that do not exceed it at any wavelength, such as C,
 N, O and H, are left out."""
+
+LARGEST_ERROR = 0.02
+"""Largest error (electrons) of f' + i f'' between wavelengths that `channel_wavelengths` chose."""
+
+NOT_MEASURED = -1
+"""Stands for the number of an edge, for atoms without measured values."""
 
 AT_ONCE = 2**16
 """Number of Miller indices that are computed together."""
@@ -25,7 +33,7 @@ class Scatterer:
     Parameters
     ----------
     name : str
-        Symbol of the element.
+        Symbol of the element, with the file of measured values.
     corrections : ndarray of complex, shape (n_wavelengths,)
         f' + i f'' at each wavelength (electrons).
     places : ndarray, shape (n, 3)
@@ -44,7 +52,12 @@ class Scatterer:
     anisotropic: np.ndarray
 
 
-def scatterers(gemmi: Any, structure: Any, wavelengths: Sequence[float]) -> list[Scatterer]:
+def scatterers(
+    gemmi: Any,
+    structure: Any,
+    wavelengths: Sequence[float],
+    edges: Sequence[EdgeTable] = (),
+) -> list[Scatterer]:
     """Atoms with noticeable anomalous scattering.
 
     Parameters
@@ -55,22 +68,35 @@ def scatterers(gemmi: Any, structure: Any, wavelengths: Sequence[float]) -> list
         The model.
     wavelengths : sequence of float
         Wavelengths (m).
+    edges : sequence of EdgeTable, optional
+        Measured values of some atoms.
 
     Returns
     -------
     list of Scatterer
         One for each element, with f' and f'' of Cromer & Liberman (1981) Acta Cryst. A37, 267, as
-        gemmi computes them.
+        gemmi computes them; and one for each element with measured values.
+
+    Raises
+    ------
+    CupysimError
+        If measured values are for atoms that the model lacks, or a wavelength is beyond them.
     """
-    by_element: dict[str, list[Any]] = {}
+    measured = _measured_atoms(gemmi, structure, edges)
+    by_kind: dict[tuple[str, int], list[Any]] = {}
     for site in structure[0].all():
-        by_element.setdefault(site.atom.element.name, []).append(site.atom)
+        kind = site.atom.element.name, measured.get(_address(site), NOT_MEASURED)
+        by_kind.setdefault(kind, []).append(site.atom)
     found = []
-    for name, atoms in sorted(by_element.items()):
+    energies = ELECTRONVOLT_ANGSTROM * ANGSTROM / np.asarray(wavelengths, dtype=np.float64)
+    for (name, edge), atoms in sorted(by_kind.items()):
         number = atoms[0].element.atomic_number
-        energies = [ELECTRONVOLT_ANGSTROM * ANGSTROM / wavelength for wavelength in wavelengths]
-        pairs = [gemmi.cromer_liberman(number, energy) for energy in energies] if number else []
-        corrections = np.array([complex(real, imaginary) for real, imaginary in pairs])
+        if edge != NOT_MEASURED:
+            corrections = edges[edge].at(energies)
+            name = f"{name} ({edges[edge].path})"
+        else:
+            pairs = [gemmi.cromer_liberman(number, energy) for energy in energies] if number else []
+            corrections = np.array([complex(real, imaginary) for real, imaginary in pairs])
         sizes = np.abs(corrections.real) + np.abs(corrections.imag)
         if not (sizes > NOTICEABLE).any():
             continue
@@ -85,6 +111,75 @@ def scatterers(gemmi: Any, structure: Any, wavelengths: Sequence[float]) -> list
             )
         )
     return found
+
+
+def _address(site: Any) -> tuple[str, ...]:
+    """Chain, residue and atom."""
+    residue, atom = site.residue, site.atom
+    return site.chain.name, str(residue.seqid), residue.name, atom.name, atom.altloc
+
+
+def _measured_atoms(
+    gemmi: Any, structure: Any, edges: Sequence[EdgeTable]
+) -> dict[tuple[str, ...], int]:
+    """Numbers of the measured edges, by the addresses of their atoms."""
+    found: dict[tuple[str, ...], int] = {}
+    for number, edge in enumerate(edges):
+        if "/" in edge.atoms:
+            try:
+                chosen = gemmi.Selection(edge.atoms).copy_model_selection(structure[0])
+            except (RuntimeError, ValueError) as error:
+                raise CupysimError(f"{edge.atoms!r} is no selection of atoms: {error}") from error
+            addresses = [_address(site) for site in chosen.all()]
+        else:
+            addresses = [
+                _address(site)
+                for site in structure[0].all()
+                if site.atom.element.name.lower() == edge.atoms.lower()
+            ]
+        if not addresses:
+            raise CupysimError(f"{edge.path}: the model has no atoms {edge.atoms}")
+        found |= dict.fromkeys(addresses, number)
+    return found
+
+
+def channel_wavelengths(
+    gemmi: Any, structure: Any, wavelengths: Sequence[float], edges: Sequence[EdgeTable] = ()
+) -> tuple[float, ...]:
+    """Choose wavelengths between which f' and f'' are nearly linear.
+
+    Parameters
+    ----------
+    gemmi : module
+        gemmi.
+    structure : gemmi.Structure
+        The model.
+    wavelengths : sequence of float
+        Wavelengths of the beam (m).
+    edges : sequence of EdgeTable, optional
+        Measured values of some atoms.
+
+    Returns
+    -------
+    tuple of float
+        Some of the wavelengths, ascending. At each of the others, f' + i f'' of every atom differs
+        by at most `LARGEST_ERROR` from the value between the two neighbours.
+    """
+    every = np.unique(np.asarray(wavelengths, dtype=np.float64))
+    values = np.array(
+        [each.corrections for each in scatterers(gemmi, structure, every.tolist(), edges)]
+    ).reshape(-1, len(every))
+    chosen = sorted({0, len(every) - 1})
+    while len(chosen) < len(every):
+        error = np.zeros(len(every))
+        for of_atoms in values:
+            between = np.interp(every, every[chosen], of_atoms[chosen])
+            error = np.maximum(error, np.abs(between - of_atoms))
+        worst = int(np.argmax(error))
+        if error[worst] <= LARGEST_ERROR:
+            break
+        chosen = sorted({*chosen, worst})
+    return tuple(every[chosen].tolist())
 
 
 def _tensor(atom: Any) -> np.ndarray:
@@ -147,4 +242,6 @@ def note(found: Sequence[Scatterer], wavelengths: Sequence[float]) -> str:
         f"{each.name} f' {value.real:.2f}, f'' {value.imag:.2f}"
         for each, value in ((each, each.corrections[middle]) for each in found)
     ]
-    return f"anomalous scattering at {wavelengths[middle] / ANGSTROM:.5g} A: " + "; ".join(parts)
+    tables = "" if len(wavelengths) == 1 else f", in the middle of {len(wavelengths)} tables"
+    where = f"{wavelengths[middle] / ANGSTROM:.5g} A{tables}"
+    return f"anomalous scattering at {where}: " + "; ".join(parts)

@@ -12,6 +12,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError
+from cupysim.formats.edge_table import EdgeTable
 from cupysim.formats.structures import anomalous, atomic_model
 from cupysim.formats.structures.atom_checks import checked, counted_by_symmetry
 from cupysim.formats.structures.atomic_model import SMALLEST_CELL, AtomicModel
@@ -55,6 +56,12 @@ class Recipe:
         Add hydrogen atoms to residues that have none.
     contrast : bool
         F(0,0,0) is the excess of electrons over the solvent, not the number of all electrons.
+    wavelengths : tuple of float
+        Wavelengths (m) at which anomalous scattering is added, each with a channel.
+    edges : tuple of EdgeTable
+        Measured f' and f'' of some atoms.
+    fewer_channels : bool
+        Make channels only for those wavelengths between which f' and f'' are not linear.
     """
 
     k_sol: float | None = None
@@ -62,6 +69,8 @@ class Recipe:
     hydrogens: bool = False
     contrast: bool = False
     wavelengths: tuple[float, ...] = ()
+    edges: tuple[EdgeTable, ...] = ()
+    fewer_channels: bool = False
 
 
 def read(
@@ -128,16 +137,17 @@ def read(
     except (RuntimeError, ValueError, MemoryError) as error:
         raise CupysimError(f"{path}: structure factors cannot be calculated: {error}") from error
     solvent = (k_sol, recipe.b_sol)
-    found_atoms = anomalous.scatterers(gemmi, structure, recipe.wavelengths)
+    wavelengths = recipe.wavelengths
+    if recipe.fewer_channels and wavelengths:
+        wavelengths = anomalous.channel_wavelengths(gemmi, structure, wavelengths, recipe.edges)
+    found_atoms = anomalous.scatterers(gemmi, structure, wavelengths, recipe.edges)
     try:
-        check_table_size(tuple(int(n) for n in 2 * low + 1), max(len(recipe.wavelengths), 1))
+        check_table_size(tuple(int(n) for n in 2 * low + 1), max(len(wavelengths), 1))
     except ModelError as error:
         raise CupysimError(f"{path}: {error}; give fewer wavelengths") from error
-    factors = _factors(
-        structure, result, low, limit, solvent, default, found_atoms, recipe.wavelengths
-    )
-    if recipe.wavelengths:
-        notes.append(anomalous.note(found_atoms, recipe.wavelengths))
+    factors = _factors(structure, result, low, limit, solvent, default, found_atoms, wavelengths)
+    if wavelengths:
+        notes.append(anomalous.note(found_atoms, wavelengths))
     spacing = mask_spacing(structure.cell.parameters[:3], limit)
     if with_solvent and spacing > MASK_SPACING:
         notes.append(f"the grid of the solvent's mask has steps of {spacing:.2g} A")
