@@ -253,14 +253,13 @@ def _layers_of_models(experiment: Experiment) -> str:
 
 
 def _axes_of_spreads(experiment: Experiment) -> str:
-    """Message about axes of mosaic spreads that turn far in a scan; empty if they do not."""
-    width = float(np.ptp(experiment.spindle_angles))
-    if not experiment.crystal.mosaicity.has_axes or width <= WIDE_SCAN:
+    """Message about axes of spreads that turn far in a scan; empty if they do not."""
+    width, crystal = float(np.ptp(experiment.spindle_angles)), experiment.crystal
+    if not (crystal.mosaicity.has_axes or any(crystal.cell_spreads)) or width <= WIDE_SCAN:
         return ""
     return (
         f"the crystal turns by {width * DEGREES_PER_RADIAN:.3g} degrees, but the axes of its "
-        "mosaic spreads are those in the middle of the scan; divide it into several images to turn "
-        "them"
+        "spreads are those in the middle of the scan; render several images to turn the axes too"
     )
 
 

@@ -118,6 +118,30 @@ def low_discrepancy(count: int) -> np.ndarray:
     return np.asarray((0.5 + np.arange(1, count + 1)[:, None] * steps) % 1.0)
 
 
+def normal_triples(count: int) -> np.ndarray:
+    """Triples of normal deviates that fill their space evenly.
+
+    They are independent of `low_discrepancy`: the recurrence has the square roots of 2, 3 and 5.
+
+    Parameters
+    ----------
+    count : int
+        Number of triples.
+
+    Returns
+    -------
+    ndarray, shape (count, 3)
+        Deviates of mean zero and standard deviation one. Those of all triples together have exactly
+        this mean and standard deviation, unless there is only one triple.
+    """
+    from scipy.special import ndtri
+
+    steps = np.sqrt([2.0, 3.0, 5.0])
+    found = ndtri((0.5 + np.arange(count)[:, None] * steps) % 1.0)
+    found -= found.mean(axis=0)
+    return np.asarray(found / np.maximum(found.std(axis=0), SMALLEST))
+
+
 def directions(points: np.ndarray) -> np.ndarray:
     """Unit vectors that are uniform over the sphere, from points of the unit square.
 

@@ -84,6 +84,10 @@ class UnitCell:
         return cell_maths.cell_volume(self.lengths_angstrom, self.angles)
 
 
+LARGEST_CELL_SPREAD = 0.1
+"""Largest relative standard deviation of an edge: three times as much would be another crystal."""
+
+
 @dataclass(frozen=True, eq=False)
 class Crystal:
     """A crystal: unit cell, orientation at spindle angle zero, size, shape and mosaicity.
@@ -114,6 +118,9 @@ class Crystal:
         shapes SQUARE, NO_FRINGES and FLAT do not use it.
     mosaicity : Mosaicity
         Mosaic domains.
+    cell_spreads : tuple of 3 float
+        Standard deviations of the edges a, b, c among the mosaic domains, relative to the edges.
+        The angles are the same in all domains.
     diffuse : Diffuse, optional
         Diffuse scattering around the reflections.
     scale : float
@@ -134,6 +141,7 @@ class Crystal:
     shape: Shape = Shape.SQUARE
     fudge: float = 1.0
     mosaicity: Mosaicity = field(default_factory=Mosaicity)
+    cell_spreads: tuple[float, float, float] = (0.0, 0.0, 0.0)
     diffuse: Diffuse | None = None
     scale: float = 1.0
     _oriented: dict[Quirks, OrientedCrystal] = field(
@@ -169,6 +177,17 @@ class Crystal:
             fudge=finite(self.fudge, "crystal: fudge"),
             scale=finite(self.scale, "crystal: scale"),
         )
+        cell_spreads = three(self.cell_spreads, "crystal: cell_spreads")
+        assign(
+            self, cell_spreads=tuple(finite(each, "crystal: cell_spreads") for each in cell_spreads)
+        )
+        if not 0.0 <= min(self.cell_spreads) <= max(self.cell_spreads) <= LARGEST_CELL_SPREAD:
+            raise ModelError(
+                f"crystal: cell_spreads must be from 0 to {LARGEST_CELL_SPREAD:g}, got "
+                f"{self.cell_spreads}"
+            )
+        if any(self.cell_spreads) and self.mosaicity.n_domains == 1:
+            raise ModelError("crystal: cell_spreads need several mosaic domains")
         if not self.scale > 0.0:
             raise ModelError(f"crystal: scale must be positive, got {self.scale:g}")
         if self.misset is not None:

@@ -74,6 +74,18 @@ class Mosaicity:
         """Whether there are several spreads, about axes that turn with the crystal."""
         return len(self.spreads) > 1
 
+    @classmethod
+    def aligned(cls, n_domains: int) -> Mosaicity:
+        """Make domains in the same orientation, which may differ in their cells.
+
+        Parameters
+        ----------
+        n_domains : int
+            Number of domains.
+        """
+        _check(0.0, n_domains)
+        return cls(0.0, np.repeat(np.eye(3)[None], n_domains, axis=0))
+
     def turned(self, axes: np.ndarray) -> Mosaicity:
         """Return the domains of a crystal that is turned; without `has_axes`, the same ones.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cupysim.drop_ins.units import ANGSTROM, DEGREE, NONE
+from cupysim.drop_ins.units import ANGSTROM, DEGREE, NONE, PERCENT
 from cupysim.nanobragg.option_kinds import (
     BEAM,
     CRYSTAL,
@@ -84,6 +84,11 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         "normal.",
         Kind.FLOAT, 3, DEGREE, ("spread_off_diagonal",), match=Match.EXACT, metavar="AB BC AC",
         is_new=True,
+    ),
+    Option(
+        ("-spread_edges",), CRYSTAL,
+        "Standard deviations of the edges of the cell among the mosaic domains (-mosaic_dom).",
+        Kind.FLOAT, 3, PERCENT, ("cell_spreads",), match=Match.EXACT, metavar="A B C", is_new=True,
     ),
     Option(
         ("-diffuse_gamma",), CRYSTAL,

@@ -306,8 +306,10 @@ def _crystal(
         diffuse=_diffuse(args),
         scale=args.crystal_scale,
     )
+    cell_spreads = args.cell_spreads or (0.0, 0.0, 0.0)
     # drawn after the random orientation, from the same table, as in the C program
-    crystal = replace(crystal, mosaicity=mosaic_domains(args, crystal, table))
+    mosaicity = mosaic_domains(args, crystal, table)
+    crystal = replace(crystal, mosaicity=mosaicity, cell_spreads=cell_spreads)
     if known is not None:
         warn_of_other_cell(args, known, crystal, wavelength)
     return crystal

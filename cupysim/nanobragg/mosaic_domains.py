@@ -28,6 +28,8 @@ def mosaic_domains(args: Arguments, crystal: Crystal, table: ShuffleTable) -> Mo
         If options contradict each other.
     """
     spread, domains = mosaic_sampling(args)
+    if spread <= 0.0 and args.spread_abc is None and args.cell_spreads is not None:
+        return Mosaicity.aligned(domains)
     if args.mosaic_model in ("nanobragg", "simtbx"):
         for name, value in (
             ("-spread_abc", args.spread_abc),
@@ -63,8 +65,8 @@ def _spreads(args: Arguments, spread: float) -> tuple[float, ...]:
 def mosaic_sampling(args: Arguments) -> tuple[float, int]:
     """Mosaic spread (rad) and number of domains; defaults replace what is not given."""
     spread = -1.0 if args.mosaic_spread is None else args.mosaic_spread
-    if spread <= 0.0 and args.spread_abc is None:
+    if spread <= 0.0 and args.spread_abc is None and not any(args.cell_spreads or ()):
         return 0.0, 1
     if args.mosaic_domains is None or args.mosaic_domains <= 0:
-        return spread, DEFAULT_MOSAIC_DOMAINS
+        return max(spread, 0.0), DEFAULT_MOSAIC_DOMAINS
     return spread, args.mosaic_domains

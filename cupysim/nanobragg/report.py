@@ -138,7 +138,7 @@ def _sampling_warnings(args: Arguments, experiment: Experiment) -> Iterator[str]
                 "WARNING: finite mosaicity with only one domain! "
                 f"upping to {DEFAULT_MOSAIC_DOMAINS} mosaic domains"
             )
-    elif spread < 0.0:
+    elif spread < 0.0 and experiment.crystal.mosaicity.n_domains == 1:
         yield "WARNING: no mosaic spread specified.  setting mosaic_domains = 1"
     elif spread == 0.0:
         yield "WARNING: zero mosaic spread specified.  setting mosaic_domains = 1"

@@ -222,6 +222,8 @@ def _plan_of_crystal(
     shape = experiment.crystal.shape
     if SPOT_SHAPES[shape].squared_slopes is None:
         raise ModelError(f"gradients: spots of the shape {shape} have edges, and so no derivatives")
+    if any(experiment.crystal.cell_spreads):
+        raise ModelError("gradients: a crystal with a spread of the cell has no derivatives")
     if plan.diffuse.n_operations:
         raise ModelError("gradients: diffuse scattering has no derivatives")
     if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:

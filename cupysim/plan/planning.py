@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.maths.mosaic_sets import normal_triples
 from cupysim.maths.orientations import spindle_cells
+from cupysim.maths.rotations import rotate_axis
 from cupysim.models.crystal import orient_together
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
@@ -233,7 +235,7 @@ def _crystals(experiment: Experiment) -> CrystalTable:
     return CrystalTable(
         phi_cells=phi_cells,
         first_cell=first_cell,
-        mosaic_rotations=experiment.mosaicity.rotations[None, None],
+        mosaic_rotations=_domains(experiment)[None, None],
         spot_axes=axes[None, None],
         spot_counts=spot_counts[None, None],
         n_cells=n_cells[None, None],
@@ -241,6 +243,25 @@ def _crystals(experiment: Experiment) -> CrystalTable:
         shape=crystal.shape,
         fudge=crystal.fudge,
     )
+
+
+def _domains(experiment: Experiment) -> np.ndarray:
+    """Matrices of the domains: rotations, after the strains that change the edges of the cell.
+
+    A strain changes the edges along the cell vectors in the middle of the scan.
+    """
+    rotations, spreads = experiment.mosaicity.rotations, experiment.crystal.cell_spreads
+    if not any(spreads):
+        return rotations
+    angle = float(np.mean(experiment.spindle_angles))
+    direct = [
+        rotate_axis(vector, experiment.frame.spindle, angle) for vector in experiment.lattice.direct
+    ]
+    columns = np.stack(direct, axis=1)
+    changes = 1.0 + normal_triples(len(rotations)) * np.array(spreads)
+    strains = columns @ (changes[:, :, None] * np.linalg.inv(columns))
+    found: np.ndarray = rotations @ strains
+    return found
 
 
 def _phi_cells(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
@@ -350,7 +371,7 @@ def _with_crystal(
         or plan.oversample != experiment.oversample
     ):
         return None
-    if experiment.further_crystals:
+    if experiment.further_crystals or any(experiment.crystal.cell_spreads):
         return None
     if experiment.crystal.diffuse is not None or before.crystal.diffuse is not None:
         return None

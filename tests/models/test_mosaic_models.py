@@ -220,5 +220,5 @@ def test_axes_turn_with_the_spindle(model: str) -> None:
     np.testing.assert_allclose(middle.rotations, turned.mosaicity.rotations, atol=1e-12)
     with pytest.raises(CupysimError, match="phi: the axes of the mosaic spreads turn with it"):
         render_gradients(still, "phi")
-    with pytest.warns(CupysimWarning, match="axes of its mosaic spreads are those in the middle"):
+    with pytest.warns(CupysimWarning, match="axes of its spreads are those in the middle"):
         simulate(from_args(f"{words} -osc 20 -phisteps 3"))

@@ -13,7 +13,9 @@ from cupysim.formats import smv
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus import Content
+from cupysim.models.crystal import Crystal
 from cupysim.models.detector import Detector
+from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.header_remarks import header_remarks
 
@@ -155,19 +157,16 @@ def _vector(vector: np.ndarray) -> str:
 
 def _content(content: Content) -> Iterator[tuple[str, str]]:
     experiment = content.experiment
-    crystal, lattice = experiment.crystal, experiment.lattice
-    edges = " ".join(f"{length:.3f}" for length in lattice.lengths)
-    angles = " ".join(f"{angle * DEGREES_PER_RADIAN:.2f}" for angle in lattice.angles)
-    yield "cell", f"{edges} A, {angles} degrees"
-    counts = " x ".join(f"{count:g}" for count in experiment.cell_counts)
-    mosaic = crystal.mosaicity.spread * DEGREES_PER_RADIAN
-    yield (
-        "crystal",
-        (
-            f"{counts} cells, {crystal.shape}, mosaic {mosaic:g} degrees "
-            f"({crystal.mosaicity.n_domains} domains)"
-        ),
-    )
+    for number, each in enumerate(experiment.each_crystal, 1):
+        suffix = f" {number}" if experiment.further_crystals else ""
+        yield f"cell{suffix}", _cell(each)
+        yield f"crystal{suffix}", _crystal(each.crystal, each.cell_counts)
+    for matter in experiment.backgrounds:
+        yield (
+            "background",
+            f"{1e3 * matter.thickness:g} mm of {1e-6 * matter.density:g} g/cm^3 and "
+            f"{matter.molar_mass:g} g/mol",
+        )
     if content.spots is not None:
         yield (
             "spots",
@@ -177,6 +176,31 @@ def _content(content: Content) -> Iterator[tuple[str, str]]:
     for name in ("arguments", "backend", "precision", "tolerance", "noise_seed"):
         if name in content.provenance:
             yield name.replace("_", " "), str(content.provenance[name])
+
+
+def _cell(experiment: Experiment) -> str:
+    lattice = experiment.lattice
+    edges = " ".join(f"{length:.3f}" for length in lattice.lengths)
+    angles = " ".join(f"{angle * DEGREES_PER_RADIAN:.2f}" for angle in lattice.angles)
+    return f"{edges} A, {angles} degrees"
+
+
+def _crystal(crystal: Crystal, cell_counts: tuple[float, float, float]) -> str:
+    """Size, shape, and what makes the crystal imperfect."""
+    counts = " x ".join(f"{count:g}" for count in cell_counts)
+    mosaicity = crystal.mosaicity
+    mosaic = " ".join(f"{spread * DEGREES_PER_RADIAN:g}" for spread in mosaicity.spreads)
+    parts = [
+        f"{counts} cells, {crystal.shape}, mosaic {mosaic} degrees ({mosaicity.n_domains} domains)"
+    ]
+    if any(crystal.cell_spreads):
+        spreads = " ".join(f"{100.0 * spread:g}" for spread in crystal.cell_spreads)
+        parts.append(f"edges vary by {spreads} %")
+    if crystal.diffuse is not None:
+        parts.append("with diffuse scattering")
+    if crystal.scale != 1.0:
+        parts.append(f"photons times {crystal.scale:g}")
+    return ", ".join(parts)
 
 
 def _strongest(spots: np.ndarray, detector: PanelDetector | Detector) -> str:

@@ -1,0 +1,112 @@
+"""Cells that vary among domains: images are means over crystals of single cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cupysim import (
+    Crystal,
+    CupysimError,
+    CupysimWarning,
+    Experiment,
+    Mosaicity,
+    UnitCell,
+    from_args,
+    render_gradients,
+    simulate,
+)
+from cupysim.maths.mosaic_sets import low_discrepancy, normal_triples
+from tests.tolerances import FLOAT32_BITS
+
+WORDS = (
+    "-cell 50 60 70 80 95 100 -misset 10 20 30 -default_F 10 -N 6 -detpixels 16 -pixel 2 "
+    "-oversample 2 -corrected"
+)
+FINE = "-pixel 0.3 -detpixels 120 -N 12 -Xbeam 0 -Ybeam 0"
+SPREADS = (0.01, 0.02, 0.005)
+SPREAD_WORDS = "-spread_edges 1 2 0.5"
+
+
+def of_cells(experiment: Experiment, backend: str) -> np.ndarray:
+    """Mean of images of crystals, each with the cell and the rotation of one domain."""
+    changes = normal_triples(experiment.crystal.mosaicity.n_domains) * SPREADS
+    images = []
+    for change, rotation in zip(changes, experiment.mosaicity.rotations, strict=True):
+        cell = experiment.crystal.cell
+        assert cell is not None
+        a, b, c = (x * (1.0 + e) for x, e in zip(cell.lengths_angstrom, change, strict=True))
+        # the same directions of the edges: the strained crystal, then its rotation
+        direct = experiment.lattice.direct * (1.0 + change)[:, None] @ rotation.T
+        single = Crystal(
+            UnitCell((a, b, c), cell.angles), np.linalg.inv(direct).T, n_cells=(6, 6, 6)
+        )
+        images.append(simulate(replace(experiment, crystal=single), backend).array)
+    return np.mean(np.array(images, dtype=np.float64), axis=0)
+
+
+@pytest.mark.parametrize("mosaic", ["-mosaic_dom 8", "-mosaic 1 -mosaic_dom 6"])
+def test_an_image_is_the_mean_over_cells(mosaic: str, backend: str) -> None:
+    experiment = from_args(f"{WORDS} {mosaic} {SPREAD_WORDS}")
+    assert experiment.crystal.cell_spreads == pytest.approx(SPREADS)
+    image, expected = simulate(experiment, backend).array, of_cells(experiment, backend)
+    largest = expected.max()
+    np.testing.assert_allclose(image, expected, rtol=1e-5, atol=1e-5 * largest)
+    plain = simulate(from_args(f"{WORDS} {mosaic}"), backend).array
+    assert np.abs(plain - image).max() > 0.05 * largest
+
+
+def test_edges_turn_with_the_crystal(backend: str) -> None:
+    """A spindle angle is a missetting angle about the same axis."""
+    words = f"{WORDS} -mosaic_dom 8 {SPREAD_WORDS}".replace("-misset 10 20 30", "")
+    turned = simulate(from_args(f"{words} -phi 40"), backend).array
+    expected = simulate(from_args(f"{words} -misset 0 0 40"), backend).array
+    np.testing.assert_allclose(turned, expected, rtol=1e-4, atol=1e-5 * expected.max())
+
+
+def test_within_a_tolerance(backend: str) -> None:
+    experiment = from_args(f"{WORDS} -mosaic_dom 20 {SPREAD_WORDS} {FINE} -gauss_xtal -N 30")
+    exact = simulate(experiment, backend).array.astype(np.float64)
+    found = simulate(experiment, backend, tolerance="1e-3peak")
+    lacking = exact - found.array
+    assert lacking.max() <= (1e-3 + FLOAT32_BITS) * exact.max()
+    assert found.rendered.culled is not None
+    assert found.rendered.culled.share < 0.9
+
+
+def test_predicted_spots_follow_the_cells() -> None:
+    experiment = from_args(f"{WORDS} -mosaic_dom 30 {SPREAD_WORDS} {FINE}")
+    image = simulate(experiment)
+    strongest = image.spots[image.spots["photons"] > 0.2 * image.spots["photons"].max()]
+    for spot in strongest:
+        fast, slow = int(spot["fast"]), int(spot["slow"])
+        near = image.array[max(slow - 4, 0) : slow + 5, max(fast - 4, 0) : fast + 5]
+        assert near.max() > 3.0 * np.median(image.array)
+
+
+def test_deviates_are_normal_and_independent_of_rotations() -> None:
+    deviates = normal_triples(4096)
+    np.testing.assert_allclose(deviates.mean(axis=0), 0.0, atol=1e-12)
+    np.testing.assert_allclose(deviates.std(axis=0), 1.0, rtol=1e-12)
+    assert np.abs(np.corrcoef(deviates.T) - np.eye(3)).max() < 0.02
+    assert (np.abs(deviates) > 2.0).mean() == pytest.approx(0.0455, abs=0.003)
+    points = low_discrepancy(2048)
+    for part in (deviates[::2], deviates[1::2]):
+        assert np.abs(np.corrcoef(part.T, points.T)[:3, 3:]).max() < 0.05
+
+
+def test_mistakes() -> None:
+    with pytest.raises(CupysimError, match=r"from 0 to 0\.1"):
+        from_args(f"{WORDS} -mosaic_dom 4 -spread_edges 20 1 1")
+    with pytest.raises(CupysimError, match=r"from 0 to 0\.1"):
+        from_args(f"{WORDS} -mosaic_dom 4 -spread_edges -1 1 1")
+    with pytest.raises(CupysimError, match="several mosaic domains"):
+        Crystal(UnitCell.from_degrees(50, 60, 70, 90, 90, 90), cell_spreads=SPREADS)
+    experiment = from_args(f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS}")
+    with pytest.raises(CupysimError, match="spread of the cell has no derivatives"):
+        render_gradients(experiment, "misset")
+    with pytest.warns(CupysimWarning, match="axes of its spreads"):
+        simulate(from_args(f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS} -osc 10 -phisteps 3"))
+    assert Mosaicity.aligned(5).n_domains == 5
