@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cupysim.api import fit, from_args, render_gradients, simulate
     from cupysim.backends.derivatives import Gradients
     from cupysim.campaign.data_set import Campaign
+    from cupysim.convergence import converged
     from cupysim.detection.photon_noise import PhotonNoise
     from cupysim.detection.response import Response
     from cupysim.detection.response_file import read_response, response_names
@@ -65,6 +66,7 @@ _HOMES = {
     ),
     "errors": ("CupysimError", "CupysimWarning"),
     "backends.derivatives": ("Gradients",),
+    "convergence": ("converged",),
     "campaign.data_set": ("Campaign",),
     "detection.photon_noise": ("PhotonNoise",),
     "detection.response": ("Response",),
@@ -154,6 +156,7 @@ __all__ = [
     "UnitCell",
     "Water",
     "__version__",
+    "converged",
     "fit",
     "from_args",
     "material",

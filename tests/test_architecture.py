@@ -25,7 +25,7 @@ LAYERS = (
     {"provenance"},
     {"image", "drop_ins"},
     {"renderer", "nanobragg", "noisify", "nonbragg"},
-    {"parity", "api", "readers", "torch"},
+    {"parity", "api", "readers", "torch", "convergence"},
     {"campaign"},
     {"cli"},
 )

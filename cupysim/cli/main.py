@@ -108,6 +108,9 @@ def _terminable() -> Iterator[None]:
 
 
 def _run(words: Sequence[str]) -> None:
+    from dataclasses import replace
+
+    from cupysim.cli.automatic_steps import has_automatic_steps
     from cupysim.drop_ins.report_lines import solid_angle_line
     from cupysim.errors import OptionError
     from cupysim.nanobragg.build import build
@@ -118,8 +121,16 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.renderer import Renderer
 
     watch = Stopwatch()
+    notes: tuple[str, ...] = ()
+    if has_automatic_steps(words):
+        from cupysim.cli.automatic_steps import with_chosen_steps
+
+        with watch.stage("convergence"):
+            words, note = with_chosen_steps(words)
+        notes = (note,)
     with watch.stage("reading"):
         job = build(words)
+        job = replace(job, notes=(*job.notes, *notes))
     args, experiment = job.arguments, job.experiment
     if args.printout and args.backend not in ("auto", "numpy"):
         raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")

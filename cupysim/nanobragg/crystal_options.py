@@ -6,6 +6,7 @@ from cupysim.drop_ins.units import ANGSTROM, DEGREE, NONE, PERCENT
 from cupysim.nanobragg.option_kinds import (
     BEAM,
     CRYSTAL,
+    SAMPLING,
     Kind,
     Match,
     Option,
@@ -72,6 +73,10 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
            "Rotations of mosaic domains: random (nanobragg, simtbx), or a set without random "
            "numbers (diffbragg, normal, cap, fisher; docs/crystals.md).",
            "mosaic_model", MOSAIC_MODELS, "nanobragg"),
+    number("-convergence", SAMPLING,
+           "With -mosaic_dom auto or -phisteps auto: largest change of the spots if the number of "
+           "steps is doubled.", PERCENT, "convergence", "2", match=Match.EXACT, limit="positive",
+           is_new=True),
     Option(
         ("-spread_abc",), CRYSTAL,
         "Three mosaic spreads about the crystal's axes, instead of -mosaic; for the models "

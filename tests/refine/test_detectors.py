@@ -124,7 +124,7 @@ def test_the_command_uses_the_response_of_the_file(
     line = next(each for each in from_file.out.splitlines() if each.startswith("as options"))
     assert line in capsys.readouterr().out
     assert main(["refine", "a.h5", "--free", "misset,scale", "--offset", "3"]) == 2
-    assert "--offset: not possible with a response" in capsys.readouterr().err
+    assert "--offset: the detector response defines it" in capsys.readouterr().err
 
 
 def test_likelihood_of_counts_is_that_of_poisson() -> None:
