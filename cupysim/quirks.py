@@ -75,6 +75,7 @@ class Quirk(IntEnum):
     EXIT_STATUS = 50
     OPTION_UNITS = 51
     BEGINNINGS_OF_STEPS = 52
+    STOL_UNUSED = 53
 
     @property
     def title(self) -> str:
@@ -170,11 +171,12 @@ TABLE: dict[Quirk, tuple[str, Policy]] = {
     Quirk.EXIT_STATUS: ("exit status 0 after nonsense", _E),
     Quirk.OPTION_UNITS: ("a unit in an option's name does not count", _W),
     Quirk.BEGINNINGS_OF_STEPS: ("rotation steps are at their beginnings", _W),
+    Quirk.STOL_UNUSED: ("the table of -stol is not used", _W),
 }
 """Title and policy of each quirk."""
 
 CORRECTABLE = frozenset(
-    Quirk(number) for number in (*range(1, 22), 23, 25, 26, 27, 29, 35, 44, 46, 51, 52)
+    Quirk(number) for number in (*range(1, 22), 23, 25, 26, 27, 29, 35, 44, 46, 51, 52, 53)
 )
 """Quirks that can be corrected. Users rely on the other quirks that change files. Errors remain
 errors in any case."""

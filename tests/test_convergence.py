@@ -47,7 +47,7 @@ def test_domains_and_angles_are_enough() -> None:
     assert n_domains > 8
     assert n_angles > 2
     assert found.scan.sweep.range == start.scan.sweep.range
-    fine = mosaic(replace(start, scan=Scan.from_degrees(0, 2, 8 * n_angles)), 8 * n_domains)
+    fine = mosaic(replace(start, scan=Scan.from_degrees(0, 2, 4 * n_angles)), 4 * n_domains)
     good, exact = spots_of(found)[0], spots_of(fine)[0]
     assert np.abs(good - exact).sum() < 0.04 * exact.sum()
     few = mosaic(replace(start, scan=Scan.from_degrees(0, 2, n_angles)), n_domains // 8)

@@ -26,6 +26,7 @@ from cupysim.nanobragg.words import (
     refuse_unknown,
     shown,
     warn,
+    warn_of_no_effect,
 )
 from cupysim.quirks import Quirk, Quirks, warn_quirk
 
@@ -175,8 +176,7 @@ class _Scanner:
                 continue
             if primary:
                 self.seen.add(option.name)
-                if option.no_effect:
-                    warn(f"{word} has no effect on the image, as in nanoBragg")
+                warn_of_no_effect(option, word, self.quirks)
             before = dict(self.given)
             ended = self._apply(option, position, word, primary)
             for name, value in self.given.items():

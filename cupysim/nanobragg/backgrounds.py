@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cupysim.constants import ANGSTROM
-from cupysim.errors import CupysimError, CupysimWarning, ModelError
+from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError
 from cupysim.models.background import Amorphous
+from cupysim.nanobragg.arguments import Arguments
+from cupysim.quirks import Quirk
 
 DEFAULT_EDGE = 1e-4
 """Illuminated width and height (m) if no beam size is given, as in simtbx."""
@@ -49,6 +51,32 @@ def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorpho
     """
     edge = beam_size if beam_size is not None and beam_size > 0.0 else DEFAULT_EDGE
     return tuple(_one(_words(value), edge) for value in values)
+
+
+def matter_of_stol(args: Arguments) -> tuple[Amorphous, ...]:
+    """Make the matter of -stol, -4stol or -Q; none without a corrected quirk Q53.
+
+    Raises
+    ------
+    CupysimError
+        If the file is no table, or a number is impossible.
+    """
+    if args.stol_file is None:
+        return ()
+    from cupysim.formats import stol_table
+
+    table = stol_table.read(args.stol_file)
+    if not args.quirks.corrects(Quirk.STOL_UNUSED):
+        # the C program reads the file, too
+        return ()
+    edge = args.beamsize if args.beamsize > 0.0 else DEFAULT_EDGE
+    try:
+        return (Amorphous(
+            table[:, 0] / (args.stol_multiple * ANGSTROM), table[:, 1], args.stol_thickness,
+            PER_CUBIC_METRE * args.density, args.molecular_weight, edge, edge,
+        ),)  # fmt: skip
+    except ModelError as error:
+        raise FileFormatError(args.stol_file, str(error).removeprefix("amorphous: ")) from error
 
 
 def table_files(values: Sequence[str]) -> tuple[str, ...]:

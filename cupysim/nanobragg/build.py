@@ -97,11 +97,6 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     if is_smv and quirks.corrects(Quirk.HEADER_READING) and "close_distance" not in given:
         _settle_distance(args)
     warn_of_ineffective_options(args, is_smv and "close_distance" not in given)
-    if args.stol_file is not None:
-        from cupysim.formats import stol_table
-
-        stol_table.read(args.stol_file)
-
     table, clock = ShuffleTable(), int(time.time()) if clock is None else clock
     measured = measured_structure(args)
     wavelength_note = take_wavelength(args, measured, inherited)
@@ -191,11 +186,11 @@ def detector_size(args: Arguments) -> tuple[float, float]:
 def _backgrounds(
     args: Arguments, beam: Beam, detector: Detector | PanelDetector
 ) -> tuple[Amorphous, ...]:
-    if not args.backgrounds:
+    if not args.backgrounds and args.stol_file is None:
         return ()
-    from cupysim.nanobragg.backgrounds import backgrounds, warn_of_table_ends
+    from cupysim.nanobragg.backgrounds import backgrounds, matter_of_stol, warn_of_table_ends
 
-    matter = backgrounds(args.backgrounds, args.beamsize)
+    matter = (*backgrounds(args.backgrounds or (), args.beamsize), *matter_of_stol(args))
     with warnings.catch_warnings():
         # the experiment warns of the same quirks
         warnings.simplefilter("ignore")

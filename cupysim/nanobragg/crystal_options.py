@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cupysim.drop_ins.units import ANGSTROM, DEGREE, NONE, PERCENT
+from cupysim.drop_ins.units import ANGSTROM, DEGREE, MM, NONE, PERCENT
 from cupysim.nanobragg.option_kinds import (
     BEAM,
     CRYSTAL,
@@ -69,6 +69,8 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
              "has the options that a line lacks.", "crystals_file"),
     number("-crystal_scale", CRYSTAL, "Factor of the photons of the crystal.",
            dest="crystal_scale", default="1", match=Match.EXACT, limit="positive", is_new=True),
+    number("-amorphous_thick", CRYSTAL, "Thickness along the beam of the matter of -stol.", MM,
+           "stol_thickness", "0.1", match=Match.EXACT, limit="not negative", is_new=True),
     choice("-domain_model", CRYSTAL,
            "Rotations of mosaic domains: random (nanobragg, simtbx), or a set without random "
            "numbers (diffbragg, normal, cap, fisher; docs/crystals.md).",

@@ -28,7 +28,10 @@ from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.structure_files import measured_structure, structure_factors
 from cupysim.storage.reading import opened
 
-OF_SHOT = frozenset({"-crystals", "-water", "-background", "-dump", "-nodump"})
+OF_SHOT = frozenset({
+    "-crystals", "-water", "-background", "-dump", "-nodump", "-density", "-MW", "-molec",
+    "-amorphous_thick",
+})  # fmt: skip
 """Options of the group "Crystal" that a shot has once."""
 
 OF_CRYSTAL = {option.name: option for option in OPTIONS if option.group == CRYSTAL}

@@ -25,6 +25,7 @@ INITIAL: dict[str, Any] = {
     "progress": True,
     "round_divergence": True,
     "shape": "square",
+    "stol_multiple": 1.0,
     "use_dump": True,
     "anomalous": False,
     "write_noise": True,

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from cupysim.drop_ins.units import NONE, Unit
+from cupysim.quirks import Quirk
 
 
 class Match(Enum):
@@ -69,6 +70,8 @@ class Option:
         Accepted words, for an option that accepts one of several words.
     no_effect : bool
         Whether the option is read but not used, as in the C program.
+    used_if_corrected : Quirk, optional
+        Quirk whose correction uses an option that otherwise has no effect.
     free_unit : bool
         Whether a unit in the option's name is used without a corrected quirk. The C program does
         not use the numbers of such an option.
@@ -94,6 +97,7 @@ class Option:
     limit: str = ""
     choices: tuple[str, ...] = ()
     no_effect: bool = False
+    used_if_corrected: Quirk | None = None
     free_unit: bool = False
     is_new: bool = False
     repeats: bool = False

@@ -7,6 +7,9 @@ made from it before the package is installed.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from cupysim.drop_ins.units import (
     ANGSTROM,
     ANGSTROM_CELL,
@@ -52,6 +55,10 @@ from cupysim.nanobragg.option_kinds import (
     path,
     vector,
 )  # fmt: skip
+from cupysim.quirks import Quirk
+
+OF_STOL: dict[str, Any] = {"no_effect": True, "used_if_corrected": Quirk.STOL_UNUSED}
+"""Further values of options that only the correction of quirk Q53 uses."""
 
 _BEAM_PIVOT, _SAMPLE_PIVOT = {"pivot": "beam"}, {"pivot": "sample"}
 
@@ -85,12 +92,12 @@ OPTIONS: tuple[Option, ...] = (
     number("-sample_heigh -sample_z -xtal_heigh -xtal_z -heigh", CRYSTAL,
             "Crystal size along c; overrules -Nc.", MM, "sample_z", "0",
             extensions=("-height", "-sample_height", "-xtal_height")),
-    number("-density -sample_den", CRYSTAL, "Read but not used.", DENSITY, "density", "1",
-            extensions=("-sample_density",), no_effect=True),
-    number("-MW", CRYSTAL, "Read but not used.", MOLAR_MASS, "molecular_weight", "18",
-            match=Match.EXACT, no_effect=True),
-    number("-molec", CRYSTAL, "Read but not used; the same as -MW.", MOLAR_MASS,
-            "molecular_weight", "18", extensions=("-molecular_weight",), no_effect=True),
+    number("-density -sample_den", CRYSTAL, "With -corrected: density of the matter of -stol.",
+            DENSITY, "density", "1", extensions=("-sample_density",), **OF_STOL),
+    number("-MW", CRYSTAL, "With -corrected: molar mass of the matter of -stol.", MOLAR_MASS,
+            "molecular_weight", "18", match=Match.EXACT, **OF_STOL),
+    number("-molec", CRYSTAL, "The same as -MW.", MOLAR_MASS,
+            "molecular_weight", "18", extensions=("-molecular_weight",), **OF_STOL),
     number("-Xbeam", DETECTOR, "Beam centre X, as the convention defines it.", MM, "beam_x",
             sets=_BEAM_PIVOT),
     number("-Ybeam", DETECTOR, "Beam centre Y, as the convention defines it.", MM, "beam_y",
@@ -291,12 +298,12 @@ OPTIONS: tuple[Option, ...] = (
         "detector_name", "NAME",
     ),
     path("-stolout", INPUT, "Read but not used.", "stol_output", no_effect=True),
-    path("-stol", INPUT, "Amorphous scattering F against sin(theta)/lambda; read but not used.",
-          "stol_file", match=Match.LENGTH, no_effect=True),
-    path("-4stol", INPUT, "F against 4 sin(theta)/lambda; read but not used.", "stol_file",
-          match=Match.LENGTH, no_effect=True),
-    path("-Q", INPUT, "F against Q; read but not used.", "stol_file", match=Match.LENGTH,
-          no_effect=True),
+    path("-stol", INPUT, "With -corrected: amorphous matter, lines of sin(theta)/lambda and F.",
+          "stol_file", match=Match.LENGTH, sets={"stol_multiple": 1.0}, **OF_STOL),
+    path("-4stol", INPUT, "The same, with 4 sin(theta)/lambda.", "stol_file",
+          match=Match.LENGTH, sets={"stol_multiple": 4.0}, **OF_STOL),
+    path("-Q", INPUT, "The same, with Q = 4 pi sin(theta)/lambda.", "stol_file",
+          match=Match.LENGTH, sets={"stol_multiple": 4.0 * math.pi}, **OF_STOL),
     path("-sourcefile", BEAM,
           "Sources: lines of x y z (m, from the sample), weight, wavelength (m).",
           "source_file"),

@@ -193,3 +193,25 @@ def _hint(word: str, quirks: Quirks) -> str:
     names = [name for option in OPTIONS for name in option.spellings]
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
     return f"did you mean {close[0]}?" if close else "cupysim -h lists the options"
+
+
+def warn_of_no_effect(option: Option, word: str, quirks: Quirks) -> None:
+    """Warn of an option that is read but not used.
+
+    Parameters
+    ----------
+    option : Option
+        The option.
+    word : str
+        The word on the command line.
+    quirks : Quirks
+        Corrected quirks. A correction may use the option.
+    """
+    quirk = option.used_if_corrected
+    if not option.no_effect or (quirk is not None and quirks.corrects(quirk)):
+        return
+    text = f"{word} has no effect on the image, as in nanoBragg"
+    if quirk is None:
+        warn(text)
+    else:
+        warn_quirk(quirk, text)

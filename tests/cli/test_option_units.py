@@ -30,7 +30,7 @@ from cupysim.nanobragg.option_kinds import Kind, Match, Option
 from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.words import UNIT_WORDS
 from cupysim.quirks import CORRECTABLE, QuirkWarning
-from tests.conftest import Run
+from tests.conftest import INPUTS, Run
 from tests.corrected.rendering import experiment_of
 from tests.formats.structures import MODEL
 from tests.tolerances import FLOAT32_BITS, LAST_BITS
@@ -77,6 +77,14 @@ def experiment(words: str, corrected: str = EVERY) -> Experiment:
 
 def image(shot: Experiment) -> np.ndarray:
     return simulate(shot, "numpy").array.astype(np.float64)
+
+
+STOL = f"-stol {INPUTS / 'amorph.stol'}"
+
+
+def matter(name: str) -> Callable[[Experiment], float]:
+    """A number of the amorphous matter."""
+    return lambda shot: getattr(shot.backgrounds[0], name)
 
 
 def photons(shot: Experiment) -> float:
@@ -213,9 +221,11 @@ ROWS: dict[str, list[Row]] = {
     "-sample_thick": [Row("-sample_thick 0.0004", lambda e: e.cell_counts, (80, 5, 5))],
     "-sample_width": [Row("-sample_width 0.0004", lambda e: e.cell_counts, (5, 67, 5))],
     "-sample_heigh": [Row("-sample_heigh 0.0004", lambda e: e.cell_counts, (5, 5, 58))],
-    "-density": [Row("-density 3", image, "")],
-    "-MW": [Row("-MW 3", image, "")],
-    "-molec": [Row("-molec 3", image, "")],
+    "-density": [
+        Row("-density 3", image, ""), Row(f"{STOL} -density 3", matter("density"), 3e6)
+    ],
+    "-MW": [Row("-MW 3", image, ""), Row(f"{STOL} -MW 3", matter("molar_mass"), 3)],
+    "-molec": [Row("-molec 3", image, ""), Row(f"{STOL} -molec 3", matter("molar_mass"), 3)],
     # MOSFLM adds half a pixel; XDS counts pixels of 2 mm from 0.5
     "-Xbeam": [
         Row("-Xbeam 13", lambda e: e.geometry.beam_slow, 0.014),
@@ -308,6 +318,16 @@ ROWS: dict[str, list[Row]] = {
     "-mosaici": [
         Row("-mosaici 2 -mosaic_dom 40", lambda e: e.crystal.mosaicity.rotations,
             DOMAINS.rotations),
+    ],
+    "-spread_edges": [
+        Row("-mosaic_dom 4 -spread_edges 2 1 3", lambda e: e.crystal.cell_spreads,
+            [0.02, 0.01, 0.03]),
+    ],
+    "-convergence": [
+        Row("-convergence 5", lambda _: scan(["-convergence", "5"])[0]["convergence"], 0.05)
+    ],
+    "-amorphous_thick": [
+        Row(f"{STOL} -amorphous_thick 0.3", matter("thickness"), 3e-4)
     ],
     "-spread_abc": [
         Row("-domain_model normal -spread_abc 2 1 3", lambda e: e.crystal.mosaicity.spreads,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -139,3 +142,27 @@ class TestTheSwitch:
             with pytest.raises(CupysimError, match="quirks: expected 'corrected'"):
                 Quirks.of(wrong)  # type: ignore[arg-type]
         assert set(Quirk) >= CORRECTABLE
+
+
+STOL = "0 2.5\n0.1 2.8\n0.16 5.5\n0.3 2.0\n0.8 1.1\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "multiple"), [("-stol", 1.0), ("-4stol", 4.0), ("-Q", 4.0 * math.pi)]
+)
+def test_q53_the_table_is_a_background(
+    option: str, multiple: float, renderer: Renderer, tmp_path: Path
+) -> None:
+    """The same matter as -background, whose table is of sin(theta)/lambda."""
+    table = np.fromstring(STOL, sep=" ").reshape(-1, 2)
+    (tmp_path / "plain.stol").write_text(STOL)
+    np.savetxt(tmp_path / "given.stol", table * [multiple, 1.0], fmt="%.17g")
+    words = "-cell 50 60 70 -default_F 1 -N 3 -detpixels 9 -pixel 4 -distance 60 -beamsize 0.2"
+    given = f"{option} {tmp_path / 'given.stol'} -density 0.9 -MW 20 -amorphous_thick 0.3"
+    found = image_of(renderer, f"{words} {given} -corrected Q53,Q17")
+    matter = f"-background {tmp_path / 'plain.stol'},0.3,0.9,20"
+    expected = image_of(renderer, f"{words} {matter} -corrected Q17")
+    renderer.assert_close(found, expected)
+    unused = image_of(renderer, f"{words} {given} -corrected Q17")
+    renderer.assert_close(unused, image_of(renderer, f"{words} -corrected Q17"))
+    assert unused.sum() < 0.5 * found.sum()
