@@ -169,7 +169,18 @@ def test_a_pipe_without_reader_can_be_given_up(tmp_path: Path) -> None:
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from cupysim.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
-    command = ["timeout", "-s", "INT", "2", sys.executable, "-c", start, *BASE.split()]
+    # in the foreground, timeout sends one signal, not another one to its group
+    command = [
+        "timeout",
+        "--foreground",
+        "-s",
+        "INT",
+        "3",
+        sys.executable,
+        "-c",
+        start,
+        *BASE.split(),
+    ]
     done = subprocess.run(
         [*command, "-intfile", "pipe"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
