@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cupysim.materials.named import material, material_names
     from cupysim.maths.detector_geometry import DetectorAngles
     from cupysim.maths.nr_random import RandomStream
+    from cupysim.models.attenuation import Beamstop, FlightPath, Slab, Sphere
     from cupysim.models.background import Amorphous, Water
     from cupysim.models.beam import Beam, Sources
     from cupysim.models.conventions import Convention, Frame, Pivot
@@ -76,6 +77,7 @@ _HOMES = {
     "maths.detector_geometry": ("DetectorAngles",),
     "maths.nr_random": ("RandomStream",),
     "materials.named": ("material", "material_names"),
+    "models.attenuation": ("Beamstop", "FlightPath", "Slab", "Sphere"),
     "models.background": ("Amorphous", "Water"),
     "models.beam": ("Beam", "Sources"),
     "models.conventions": ("Convention", "Frame", "Pivot"),
@@ -114,6 +116,7 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 __all__ = [
     "Amorphous",
     "Beam",
+    "Beamstop",
     "Campaign",
     "Convention",
     "Crystal",
@@ -125,6 +128,7 @@ __all__ = [
     "DiffuseModel",
     "Distribution",
     "Experiment",
+    "FlightPath",
     "Frame",
     "FurtherCrystal",
     "Gradients",
@@ -148,8 +152,10 @@ __all__ = [
     "Scan",
     "Sensor",
     "Shape",
+    "Slab",
     "Sources",
     "Spectrum",
+    "Sphere",
     "StructureFactors",
     "Sweep",
     "Tolerance",

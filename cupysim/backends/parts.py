@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cupysim.backends.rendered import Observer, OpenBackend, Rendered
+from cupysim.maths.arrays import array_namespace
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.render_plan import RenderPlan
 
@@ -62,6 +63,9 @@ def render_parts(
         more = backend.new_device_array(part.shape, np.float32) if is_on_device else None
         rendered = rendered.add(backend.render(part, observer, more))
     assert rendered is not None
+    if plan.fractions is not None:
+        fractions = array_namespace(rendered.image).asarray(plan.fractions)
+        rendered.image[...] *= fractions
     return rendered
 
 
@@ -89,4 +93,10 @@ def differentiate_parts(
     first, *others = (backend.differentiate(part, observer, device_arrays) for part in plan.parts)
     for other in others:
         first = first.add(other)
+    fractions = plan.plan.fractions
+    if fractions is not None:
+        by_pixel = array_namespace(first.photons).asarray(fractions, dtype=np.float64)
+        shown = by_pixel if plan.plan.has_panels else by_pixel[0]
+        first.photons[...] *= shown
+        first.values[...] *= shown
     return first

@@ -134,8 +134,10 @@ def _run(words: Sequence[str]) -> None:
     args, experiment = job.arguments, job.experiment
     if args.printout and args.backend not in ("auto", "numpy"):
         raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")
-    if args.printout and experiment.further_crystals:
-        raise OptionError("-printout", "possible for one crystal only; cupysim trace --crystal")
+    if args.printout and (experiment.further_crystals or experiment.attenuators):
+        raise OptionError(
+            "-printout", "possible for one crystal, and without attenuation; use cupysim trace"
+        )
     name = "numpy" if args.printout else args.backend
     renderer = Renderer(name, args.precision, args.threads, args.devices, job.tolerance)
     with watch.stage("planning"):

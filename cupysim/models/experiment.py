@@ -11,16 +11,17 @@ from typing import cast
 import numpy as np
 
 from cupysim.errors import CupysimWarning, ModelError
-from cupysim.maths.arrays import norm
 from cupysim.maths.cell import Lattice
 from cupysim.maths.detector_geometry import PanelGeometry
 from cupysim.maths.rotations import rotate_axis
+from cupysim.models.attenuation import Attenuator, attenuator_tuple
 from cupysim.models.background import Amorphous, Water, amorphous_tuple
 from cupysim.models.beam import Beam, Sources
-from cupysim.models.checks import assign, vector_of, warn_of_length
+from cupysim.models.checks import assign, warn_of_length
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
 from cupysim.models.detector import Detector, PlacedDetector
+from cupysim.models.flat_panels import flat_panels
 from cupysim.models.further_crystal import FurtherCrystal, further_tuple
 from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.panel import Panel
@@ -58,6 +59,8 @@ class Experiment:
         Amorphous matter in the beam.
     further_crystals : sequence of FurtherCrystal
         Crystals in the beam beside `crystal`; their photons add up.
+    attenuators : sequence of Beamstop, FlightPath, Slab or Sphere
+        What weakens the scattered photons on their way to the detector.
     rendering : Rendering
         Region, mask and sampling.
     quirks : Quirks, str or iterable of int
@@ -79,6 +82,7 @@ class Experiment:
     water: Water = field(default_factory=Water)
     backgrounds: tuple[Amorphous, ...] = ()
     further_crystals: tuple[FurtherCrystal, ...] = ()
+    attenuators: tuple[Attenuator, ...] = ()
     rendering: Rendering = field(default_factory=Rendering)
     quirks: Quirks | str | Iterable[int] = CORRECTED
 
@@ -102,6 +106,7 @@ class Experiment:
             quirks=policy,
             backgrounds=amorphous_tuple(self.backgrounds),
             further_crystals=further_tuple(self.further_crystals),
+            attenuators=attenuator_tuple(self.attenuators),
         )
         self._check_detector()
         mask, shape = self.rendering.mask, self.image_shape
@@ -255,16 +260,7 @@ class Experiment:
     @cached_property
     def flat_panels(self) -> tuple[Panel, ...]:
         """The panels in the laboratory. A curved detector is the flat panel before its bend."""
-        detector = self.detector
-        if isinstance(detector, PanelDetector):
-            return detector.panels
-        geometry = self.geometry
-        # a two-theta axis that is not a unit vector stretches the detector (quirk Q4)
-        edges = [detector.pixel_size * float(norm(v)) for v in (geometry.fast, geometry.slow)]
-        return (Panel(
-            "p0", detector.n_fast, detector.n_slow, vector_of(geometry.origin),
-            vector_of(geometry.fast), vector_of(geometry.slow), edges, detector.sensor,
-        ),)  # fmt: skip
+        return flat_panels(self.detector, self.placed)
 
     @property
     def region(self) -> Region:

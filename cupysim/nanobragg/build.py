@@ -19,6 +19,7 @@ from cupysim.drop_ins.sweeps import (
 from cupysim.errors import CupysimWarning, FileFormatError, ModelError, OptionError
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
+from cupysim.models.attenuation import Attenuator
 from cupysim.models.background import Amorphous, Water
 from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
@@ -122,7 +123,13 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     if mask is not None and mask.all():
         remark = f"{args.mask_file}: the mask excludes no pixel"
         warnings.warn(CupysimWarning(remark), stacklevel=2)
+    weakened: tuple[Attenuator, ...] = ()
+    if not {"-absorption", "-flight_path", "-beamstop"}.isdisjoint(seen):
+        from cupysim.nanobragg.attenuators import attenuators
+
+        weakened = attenuators(args, beam.wavelength)
     experiment = Experiment(
+        attenuators=weakened,
         beam=beam,
         crystal=first.crystal,
         detector=detector,

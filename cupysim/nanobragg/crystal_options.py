@@ -6,6 +6,7 @@ from cupysim.drop_ins.units import ANGSTROM, DEGREE, MM, NONE, PERCENT
 from cupysim.nanobragg.option_kinds import (
     BEAM,
     CRYSTAL,
+    DETECTOR,
     SAMPLING,
     Kind,
     Match,
@@ -71,6 +72,24 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
            dest="crystal_scale", default="1", match=Match.EXACT, limit="positive", is_new=True),
     number("-amorphous_thick", CRYSTAL, "Thickness along the beam of the matter of -stol.", MM,
            "stol_thickness", "0.1", match=Match.EXACT, limit="not negative", is_new=True),
+    Option(
+        ("-absorption",), CRYSTAL,
+        "Absorption in the sample: a slab perpendicular to the beam, or a sphere; its thickness or "
+        "diameter (mm). MATERIAL is a name or formula that xraydb knows.",
+        Kind.TEXT, 1, NONE, ("absorption",), match=Match.EXACT, metavar="slab|sphere,MATERIAL,MM",
+        is_new=True,
+    ),
+    Option(
+        ("-flight_path",), DETECTOR,
+        "Absorption between sample and detector by this material, such as air or helium.",
+        Kind.TEXT, 1, NONE, ("flight_path",), match=Match.EXACT, metavar="MATERIAL", is_new=True,
+    ),
+    Option(
+        ("-beamstop",), DETECTOR,
+        "Shadow of a round beamstop: its distance from the sample, and its diameter.",
+        Kind.FLOAT, 2, MM, ("beamstop",), match=Match.EXACT, metavar="DISTANCE DIAMETER",
+        is_new=True,
+    ),
     choice("-domain_model", CRYSTAL,
            "Rotations of mosaic domains: random (nanobragg, simtbx), or a set without random "
            "numbers (diffbragg, normal, cap, fisher; docs/crystals.md).",

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import cross, dot
+from cupysim.maths.arrays import dot
 from cupysim.maths.derivatives import (
     cross_matrix,
     panel_slopes,
@@ -21,10 +21,27 @@ from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.crystal_names import numbered, with_number
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
-from cupysim.models.panel_motion import TURNS, axis_of, expanded, motion_of, panels_of
-from cupysim.models.parameters import GROUPS, PARAMETERS, parameter, spread_names, without_effect
+from cupysim.models.panel_motion import expanded, motion_of
+from cupysim.models.parameters import (
+    GROUPS,
+    OF_ONE_PANEL,
+    PARAMETERS,
+    parameter,
+    spread_names,
+    without_effect,
+)
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact, without_background
+from cupysim.plan.gradient_columns import (
+    COLUMNS,
+    INDICES,
+    ORIGIN,
+    PHOTONS,
+    SIZES,
+    SPREAD,
+    WAVELENGTH,
+    motion_rows,
+)
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.size_slopes import size_slopes
 from cupysim.plan.spot_shapes import SPOT_SHAPES
@@ -34,10 +51,6 @@ FACTORS = "structure_factors"
 
 UNITS = {name: each.unit for name, each in PARAMETERS.items()} | {FACTORS: "electrons"}
 """Unit of each parameter."""
-
-INDICES, ORIGIN, AXES, WAVELENGTH, SIZES, SPREAD, PHOTONS, COLUMNS = 0, 9, 13, 22, 23, 30, 36, 37
-"""First column of each group of the kernel's columns, and their number; see
-`cuda_src/gradient.cuh`."""
 
 
 @dataclass(frozen=True)
@@ -236,10 +249,15 @@ def _plan_of_crystal(
         unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
+    if experiment.attenuators:
+        reason = "attenuators depend on the places of the pixels"
+        unavailable |= dict.fromkeys((*OF_ONE_PANEL, FACTORS), reason)
     single = tuple(name for name in wanted if name != FACTORS)
     rows, own = np.zeros((plan.shape[1], len(single), COLUMNS)), []
     for name in wanted:
         if motion_of(name) is not None:
+            if experiment.attenuators:
+                raise ModelError(f"gradients: {name}: {unavailable[FACTORS]}")
             rows[:, single.index(name)] = motion_rows(experiment, name)
             continue
         base, owner = numbered(name)
@@ -309,45 +327,6 @@ def _set_panel(rows: dict[str, np.ndarray], experiment: Experiment) -> dict[str,
         rows[name][ORIGIN:WAVELENGTH] = slopes
     lacking = set(names) - set(found)
     return {name: without_effect(experiment, name) for name in lacking}
-
-
-def motion_rows(experiment: Experiment, name: str) -> np.ndarray:
-    """Derivatives of the panels' geometry with respect to a motion of a group or panel.
-
-    A shift along e moves the origin o by e. A turn about e through the group's centre c moves it
-    by e x (o - c), and each axis v by e x v. The close distance is o.n.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Experiment with a detector of panels.
-    name : str
-        Name of a motion.
-
-    Returns
-    -------
-    ndarray, shape (n_panels, 37)
-        Rows of `GradientPlan.rows`; zero for panels that do not move.
-
-    Raises
-    ------
-    ModelError
-        If there is no such group or panel.
-    """
-    motion, detector = motion_of(name), panels_of(experiment, name)
-    assert motion is not None
-    kind, group = motion
-    axis, centre = axis_of(kind), detector.centre(group)
-    rows = np.zeros((len(detector), COLUMNS))
-    for number in detector.group_panels(group):
-        panel = detector.panels[number]
-        origin, normal = np.array(panel.origin), panel.axes[2]
-        moved, turned = axis, np.zeros((3, 3))
-        if kind in TURNS:
-            moved, turned = cross(axis, origin - centre), cross(axis, panel.axes)
-        close = dot(moved, normal) + dot(origin, turned[2])
-        rows[number, ORIGIN:WAVELENGTH] = np.concatenate([moved, [close], turned.reshape(-1)])
-    return rows
 
 
 def _set_scales(

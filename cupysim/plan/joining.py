@@ -128,6 +128,7 @@ def of_panel(plan: RenderPlan, panel: int) -> RenderPlan:
         plan,
         shape=shape,
         mask=mask,
+        fractions=None if plan.fractions is None else plan.fractions[only],
         panels=replace(plan.panels, **arrays),
         further=tuple(of_panel(each, panel) for each in plan.further),
     )

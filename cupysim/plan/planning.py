@@ -20,6 +20,7 @@ from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.spot_shape import OFF_DIAGONAL, Shape, size_matrix
 from cupysim.plan.amorphous import amorphous_table
+from cupysim.plan.attenuation import pixel_fractions
 from cupysim.plan.diffuse import diffuse_table
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.joining import add_crystals
@@ -110,6 +111,7 @@ def make_plan(experiment: Experiment) -> RenderPlan:
             experiment.backgrounds, experiment.n_steps // rays_per_layer / scale
         ),
         has_panels=has_panels,
+        fractions=pixel_fractions(experiment),
     )
     n_pixels = plan.n_region * plan.shape[1]
     total = n_pixels * plan.n_steps * plan.panels.n_layers

@@ -240,6 +240,9 @@ class RenderPlan(Table):
         Photons by which each pixel may be below the exact image; None for exact images.
     has_panels : bool
         Whether the detector consists of panels, so that its images have an axis of panels.
+    fractions : ndarray of float32, shape (n_panels, n_slow, n_fast), or None
+        Fraction of the photons that reach each pixel; backends leave it out, and
+        `cupysim.backends.parts` applies it. None if all do.
     further : tuple of RenderPlan
         Plans of further crystals of the shot, without the background. Their photons add up.
     """
@@ -266,6 +269,7 @@ class RenderPlan(Table):
     diffuse: DiffuseTable
     tolerance: Tolerance | None = None
     has_panels: bool = False
+    fractions: Annotated[np.ndarray | None, Axes("panels", "slow", "fast")] = None
     further: tuple[RenderPlan, ...] = ()
 
     def __post_init__(self) -> None:

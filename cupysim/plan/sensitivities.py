@@ -9,16 +9,8 @@ import itertools
 
 import numpy as np
 
-from cupysim.plan.gradient_plan import (
-    AXES,
-    INDICES,
-    ORIGIN,
-    PHOTONS,
-    SIZES,
-    SPREAD,
-    WAVELENGTH,
-    GradientPlan,
-)
+from cupysim.plan.gradient_columns import AXES, INDICES, ORIGIN, PHOTONS, SIZES, SPREAD, WAVELENGTH
+from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.size_slopes import size_weights
 from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size

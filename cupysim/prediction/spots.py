@@ -170,7 +170,15 @@ def _panel_spots(
         fast, slow = (np.where(inside, found[name], 0).astype(int) for name in ("fast", "slow"))
         fast, slow = np.minimum(fast, plan.shape[3] - 1), np.minimum(slow, plan.shape[2] - 1)
         inside &= plan.mask[panel][slow, fast]
-    return found[inside]
+    found = found[inside]
+    if plan.fractions is not None:
+        rows, columns = (
+            np.clip(found[name].astype(int), 0, n - 1)
+            for name, n in (("slow", plan.shape[2]), ("fast", plan.shape[3]))
+        )
+        found["photons"] *= plan.fractions[panel][rows, columns]
+        found = found[found["photons"] > 0.0]
+    return found
 
 
 def _add_step(

@@ -323,6 +323,10 @@ ROWS: dict[str, list[Row]] = {
         Row("-mosaic_dom 4 -spread_edges 2 1 3", lambda e: e.crystal.cell_spreads,
             [0.02, 0.01, 0.03]),
     ],
+    "-beamstop": [
+        Row("-beamstop 20 4", lambda e: [e.attenuators[0].distance, e.attenuators[0].diameter],
+            [0.02, 0.004]),
+    ],
     "-convergence": [
         Row("-convergence 5", lambda _: scan(["-convergence", "5"])[0]["convergence"], 0.05)
     ],

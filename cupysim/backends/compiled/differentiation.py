@@ -27,7 +27,7 @@ from cupysim.backends.derivatives import Gradients
 from cupysim.backends.factor_derivatives import FactorSums
 from cupysim.backends.rendered import Observer
 from cupysim.maths.orientations import orientations
-from cupysim.plan.gradient_plan import (
+from cupysim.plan.gradient_columns import (
     AXES,
     COLUMNS,
     INDICES,
@@ -36,8 +36,8 @@ from cupysim.plan.gradient_plan import (
     SIZES,
     SPREAD,
     WAVELENGTH,
-    GradientPlan,
 )
+from cupysim.plan.gradient_plan import GradientPlan
 
 GROUP_BITS = (
     (1, INDICES, ORIGIN),

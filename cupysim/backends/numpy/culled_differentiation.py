@@ -16,7 +16,8 @@ from cupysim.backends.numpy.rays import Ray, rays
 from cupysim.backends.numpy.survivors import Survivors
 from cupysim.backends.rendered import Observer
 from cupysim.plan import tile_bounds
-from cupysim.plan.gradient_plan import SIZES, SPREAD, GradientPlan
+from cupysim.plan.gradient_columns import SIZES, SPREAD
+from cupysim.plan.gradient_plan import GradientPlan
 
 
 class _TileDifferentiator(Differentiator):

@@ -21,15 +21,8 @@ from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.amorphous import intensity, intensity_slope
-from cupysim.plan.gradient_plan import (
-    INDICES,
-    ORIGIN,
-    PHOTONS,
-    SIZES,
-    SPREAD,
-    WAVELENGTH,
-    GradientPlan,
-)
+from cupysim.plan.gradient_columns import INDICES, ORIGIN, PHOTONS, SIZES, SPREAD, WAVELENGTH
+from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size
 from cupysim.plan.structure_factor import interpolated_where, structure_factor_slopes

@@ -93,8 +93,15 @@ def trace_pixel(
     tap = _PixelTap(experiment, plan, counts, wanted, choice == STRONGEST)
     image = render(plan, tap).image[0, 0]
     assert tap.photons == image[slow, fast]
-    setup = _setup(experiment, plan, number)
-    return PixelTrace((fast, slow), setup, tap.steps, tap.result)
+    setup, result = _setup(experiment, plan, number), tap.result
+    if plan.fractions is not None:
+        fraction = plan.fractions[0, slow, fast]
+        result = (
+            *result,
+            Value("transmitted_fraction", (float(fraction),)),
+            Value("transmitted_photons", (float(tap.photons * fraction),), "photons"),
+        )
+    return PixelTrace((fast, slow), setup, tap.steps, result)
 
 
 def _counts(plan: RenderPlan) -> dict[str, int]:

@@ -1,0 +1,71 @@
+"""Fractions of the scattered photons that reach the pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cupysim.errors import ModelError
+from cupysim.models.attenuation import Beamstop
+from cupysim.models.detector import Detector
+from cupysim.models.experiment import Experiment
+
+PARTS = 4
+"""Number of points along each edge of a pixel over which the edge of a shadow is averaged."""
+
+ROWS_AT_ONCE = 64
+"""Rows of pixels that are computed together; few, to save memory."""
+
+
+_last: list[tuple[object, tuple[object, object], np.ndarray]] = []
+"""Detector, attenuators with quirks, and fractions of the last experiment, for the next shots."""
+
+
+def pixel_fractions(experiment: Experiment) -> np.ndarray | None:
+    """Fraction of the photons that pass all attenuators, for each pixel.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_panels, n_slow, n_fast), or None
+        The fractions; None without attenuators.
+
+    Raises
+    ------
+    ModelError
+        If the detector is curved.
+    """
+    attenuators, detector = experiment.attenuators, experiment.detector
+    if not attenuators:
+        return None
+    key = attenuators, experiment.policy
+    if _last and _last[0][0] is detector and _last[0][1] == key:
+        return _last[0][2]
+    if isinstance(detector, Detector) and detector.curved:
+        raise ModelError("attenuators: not possible with a curved detector")
+    beam = np.asarray(experiment.frame.beam, dtype=np.float64)
+    # only shadows have edges within pixels
+    parts = PARTS if any(isinstance(each, Beamstop) for each in attenuators) else 1
+    places = (np.arange(parts) + 0.5) / parts
+    found = np.ones((len(experiment.flat_panels), detector.n_slow, detector.n_fast), np.float32)
+    for panel, fractions in zip(experiment.flat_panels, found, strict=True):
+        for first in range(0, panel.n_slow, ROWS_AT_ONCE):
+            rows = np.arange(first, min(first + ROWS_AT_ONCE, panel.n_slow))
+            total = np.zeros((len(rows), panel.n_fast))
+            for down in places:
+                for along in places:
+                    slow, fast = np.meshgrid(
+                        rows + down, np.arange(panel.n_fast) + along, indexing="ij"
+                    )
+                    position = panel.position(fast, slow)
+                    product = np.ones_like(total)
+                    for each in attenuators:
+                        product *= each.fraction(position, beam)
+                    total += product
+            fractions[rows, : panel.n_fast] = total / parts**2
+    found.setflags(write=False)
+    _last[:] = [(detector, key, found)]
+    return found

@@ -1,0 +1,208 @@
+"""What weakens scattered photons: formulas of the literature, and images pixel by pixel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+from cupysim import (
+    Beamstop,
+    CupysimError,
+    Experiment,
+    FlightPath,
+    FurtherCrystal,
+    Slab,
+    Sphere,
+    from_args,
+    named_detector,
+    render_gradients,
+    simulate,
+)
+from cupysim.formats import nexus
+from cupysim.maths.absorption import slab_transmission, sphere_transmission
+from tests.conftest import Run
+from tests.tolerances import FLOAT32_BITS
+
+WORDS = (
+    "-cell 50 60 70 80 95 100 -misset 10 20 30 -default_F 30 -N 6 -detpixels 24 -pixel 3 "
+    "-distance 50 -oversample 2 -water 0.2 -fluence 1e26 -corrected"
+)
+QUADRATURE = 2e-4
+"""Sphere's quadrature and interpolation between angles."""
+
+
+@pytest.mark.parametrize("radius", [1e-4, 0.1, 1.0, 2.5])
+def test_sphere_forward_and_backward(radius: float) -> None:
+    """Closed forms of the International Tables C, 6.3.3, for scattering angles 0 and 180."""
+    found = sphere_transmission(radius, np.array([1.0, -1.0]))
+    exponent = math.exp(-2.0 * radius) * (0.5 + radius + radius**2)
+    forward = 1.5 / radius**3 * (0.5 - exponent) if radius > 0.01 else 1.0 - 1.5 * radius
+    double = 1.0 - (1.0 + 4.0 * radius) * math.exp(-4.0 * radius)
+    backward = 0.75 / radius * (0.5 - double / (16.0 * radius**2))
+    if radius < 0.01:
+        backward = 1.0 - 1.5 * radius
+    np.testing.assert_allclose(found, [forward, backward], rtol=QUADRATURE)
+
+
+def test_sphere_at_right_angles() -> None:
+    """A Monte Carlo integral over the volume."""
+    points = np.random.default_rng(1).uniform(-1.0, 1.0, (2_000_000, 3))
+    x, _, z = points[(points**2).sum(axis=1) < 1.0].T
+    square = (points[(points**2).sum(axis=1) < 1.0] ** 2).sum(axis=1)
+    paths = z + np.sqrt(1.0 - square + z**2) - x + np.sqrt(1.0 - square + x**2)
+    expected = np.exp(-1.3 * paths).mean()
+    assert sphere_transmission(1.3, np.array([0.0]))[0] == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize("cosine", [1.0, 0.999999999, 0.7, 0.1, -0.1, -0.6, -1.0])
+@pytest.mark.parametrize("thickness", [0.0, 0.3, 2.0])
+def test_slab(cosine: float, thickness: float) -> None:
+    def passed(z: float) -> float:
+        out = (1.0 - z) / cosine if cosine > 0.0 else -z / cosine
+        return math.exp(-thickness * (z + out))
+
+    expected = integrate.quad(passed, 0.0, 1.0, epsabs=0.0, epsrel=1e-12)[0]
+    found = slab_transmission(thickness, np.array([cosine]))[0]
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def angles(experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
+    """Scattering angles and distances (m) of the centres of the pixels, from the geometry."""
+    panel = experiment.flat_panels[0]
+    slow, fast = np.mgrid[: panel.n_slow, : panel.n_fast] + 0.5
+    place = panel.position(fast, slow)
+    distance = np.linalg.norm(place, axis=-1)
+    return np.arccos(place @ experiment.frame.beam / distance), distance
+
+
+ATTENUATORS = [
+    (FlightPath(3.0), lambda angle, distance: np.exp(-3.0 * distance)),
+    (Slab(2e3, 2e-4), lambda angle, _: slab_transmission(0.4, np.cos(angle))),
+    (Sphere(2e3, 1e-3), lambda angle, _: sphere_transmission(1.0, np.cos(angle))),
+]
+
+
+@pytest.mark.parametrize(("attenuator", "expected"), ATTENUATORS)
+def test_images_are_weakened_pixel_by_pixel(attenuator, expected, backend: str) -> None:  # type: ignore[no-untyped-def]
+    plain = from_args(WORDS)
+    weak = replace(plain, attenuators=(attenuator,))
+    image, whole = simulate(weak, backend).array, simulate(plain, backend).array
+    fraction = expected(*angles(plain))
+    assert fraction.max() < 0.95
+    np.testing.assert_allclose(image, whole * fraction, rtol=4.0 * FLOAT32_BITS)
+
+
+def test_several_attenuators_multiply(backend: str) -> None:
+    plain = from_args(WORDS)
+    kinds = [attenuator for attenuator, _ in ATTENUATORS]
+    single = [simulate(replace(plain, attenuators=(each,)), backend).array for each in kinds]
+    whole = simulate(plain, backend).array
+    together = simulate(replace(plain, attenuators=kinds), backend).array
+    expected = whole.astype(np.float64)
+    for image in single:
+        expected *= image / whole.astype(np.float64)
+    np.testing.assert_allclose(together, expected, rtol=4.0 * FLOAT32_BITS)
+
+
+def test_the_shadow_of_a_beamstop(backend: str) -> None:
+    """Its area on the detector, and pixels far from its edge."""
+    plain = replace(from_args(f"{WORDS} -default_F 1"), attenuators=())
+    stopped = replace(plain, attenuators=(Beamstop(0.02, 0.008),))
+    image, whole = simulate(stopped, backend).array, simulate(plain, backend).array
+    angle, _ = angles(plain)
+    radius, edge = np.tan(angle) * 0.05, 0.05 * 0.004 / 0.02
+    assert (image[radius < edge - 3e-3] == 0.0).all()
+    np.testing.assert_array_equal(image[radius > edge + 3e-3], whole[radius > edge + 3e-3])
+    ratio = np.where(whole > 0.0, image / np.where(whole > 0.0, whole, 1.0), 1.0)
+    area = (1.0 - ratio).sum() * 0.003**2
+    assert area == pytest.approx(math.pi * edge**2, rel=0.01)
+    partly = replace(plain, attenuators=(Beamstop(0.02, 0.008, transmission=0.25),))
+    inside = radius < edge - 3e-3
+    np.testing.assert_allclose(
+        simulate(partly, backend).array[inside], 0.25 * whole[inside], rtol=FLOAT32_BITS
+    )
+
+
+def test_derivatives_are_weakened(backend: str) -> None:
+    plain = from_args(WORDS)
+    weak = replace(plain, attenuators=(Slab(2e3, 2e-4), Beamstop(0.02, 0.004)))
+    fraction = simulate(weak).plan.fractions
+    assert fraction is not None
+    some, whole = (render_gradients(each, "misset, scale", backend) for each in (weak, plain))
+    np.testing.assert_allclose(some.photons, whole.photons * fraction[0], rtol=FLOAT32_BITS)
+    np.testing.assert_allclose(some.values, whole.values * fraction[0], rtol=1e-6, atol=1e-9)
+    for name in ("distance", "structure_factors"):
+        with pytest.raises(CupysimError, match="attenuators depend on the places"):
+            render_gradients(weak, name, backend)
+
+
+def test_panels_crystals_and_tolerances(backend: str) -> None:
+    plain = from_args(f"{WORDS} -water 0 -gauss_xtal -N 20 -pixel 0.3 -oversample 1")
+    second = FurtherCrystal(plain.crystal.with_misset(40, 50, 60))
+    plain = replace(plain, further_crystals=(second,))
+    weak = replace(plain, attenuators=(FlightPath(3.0),))
+    exact, found = simulate(weak, backend), simulate(weak, backend, tolerance=1e-3)
+    assert found.rendered.culled is not None
+    assert (exact.array - found.array).max() <= 1e-3
+    assert exact.array.max() == pytest.approx(0.86 * simulate(plain, backend).array.max(), rel=0.02)
+    panels = replace(from_args(WORDS), detector=named_detector("jungfrau-1m", 0.1))
+    weak_panels = replace(panels, attenuators=(FlightPath(3.0),))
+    image, whole = (simulate(each, backend).array for each in (weak_panels, panels))
+    assert image.shape == whole.shape
+    middle = [panel.position(panel.n_fast / 2, panel.n_slow / 2) for panel in panels.flat_panels]
+    for number, place in enumerate(middle):
+        at = number, image.shape[1] // 2, image.shape[2] // 2
+        expected = whole[at] * math.exp(-3.0 * float(np.linalg.norm(place)))
+        assert image[at] == pytest.approx(expected, rel=1e-3)
+
+
+def test_spots_have_the_photons_that_arrive() -> None:
+    plain = from_args(f"{WORDS} -water 0 -pixel 0.3 -detpixels 100 -N 20")
+    weak = replace(plain, attenuators=(FlightPath(3.0), Beamstop(0.05, 0.005)))
+    spots, all_spots = simulate(weak).spots, simulate(plain).spots
+    by_index = {(s["h"], s["k"], s["l"]): s["photons"] for s in all_spots}
+    for spot in spots[:20]:
+        whole = by_index[spot["h"], spot["k"], spot["l"]]
+        assert 0.8 * whole < spot["photons"] < 0.87 * whole
+    assert len(spots) < len(all_spots)
+
+
+def test_files_and_traces(tmp_path: Path, run: Run) -> None:
+    pytest.importorskip("xraydb")
+    words = f"{WORDS} -absorption slab,water,0.5 -flight_path air -beamstop 20 4"
+    outcome = run(f"{words} -h5file a.h5 -provenance p.json")
+    assert outcome.status == 0
+    image = outcome.float_image(24, 24)
+    again = nexus.read(tmp_path / "a.h5").experiment
+    assert [type(each) for each in again.attenuators] == [Slab, FlightPath, Beamstop]
+    np.testing.assert_array_equal(simulate(again).array, image)
+    assert run(f"rerun {tmp_path / 'p.json'}").status == 0
+    traced = run(f"trace {words} --pixel 3 4 --strongest").out
+    last = traced.splitlines()[-1]
+    assert last.startswith("TRACE: transmitted_photons = ")
+    assert float(last.split()[3]) == pytest.approx(image[4, 3], rel=1e-6)
+    assert run(f"{words} -printout -backend numpy").status == 9
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("-absorption cube,water,1", "expected slab,MATERIAL,MM or sphere,MATERIAL,MM"),
+        ("-absorption slab,water,thick", "expected slab"),
+        ("-absorption slab,unobtainium,1", "-absorption: material"),
+        ("-flight_path unobtainium", "-flight_path: material"),
+        ("-beamstop 20 0", "-beamstop: diameter must be positive"),
+        ("-beamstop -20 1", "-beamstop: distance must not be negative"),
+        ("-beamstop 20 1 -curved_det -N 3", "not possible with a curved detector"),
+    ],
+)
+def test_mistakes(words: str, told: str, run: Run) -> None:
+    pytest.importorskip("xraydb")
+    outcome = run(f"{WORDS} {words}")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert told in outcome.err
