@@ -35,6 +35,8 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
     ModelError
         If beam, detector or sub-pixels differ.
     """
+    if any(plan.further for plan in plans):
+        raise ModelError("crystals of a shot: each plan must have one crystal")
     first, groups = plans[0], [[plans[0]]]
     for plan in plans[1:]:
         if not _same_rays(first, plan):

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from scipy.spatial.transform import Rotation
 
-from cupysim import from_args, simulate
+from cupysim import CupysimError, from_args, simulate
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import open_backend
 from cupysim.campaign.definition.distributions import uniform_deviates
@@ -257,3 +257,23 @@ def test_a_shot_is_an_image_of_the_drop_in_command(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         backend(shot.plan(), Observer()).image[0, 0], alone, rtol=1e-5, atol=1e-5 * alone.max()
     )
+
+
+def test_a_base_has_one_crystal(tmp_path: Path) -> None:
+    (tmp_path / "two.txt").write_text("-misset 1 2 3\n-misset 4 5 6\n")
+    with pytest.raises(CupysimError, match="draws the number of crystals"):
+        shots_of(tmp_path, "", 1, base=f"{BASE} -crystals {tmp_path / 'two.txt'}")
+
+
+def test_cells_of_shots_vary_in_their_own_orientation(tmp_path: Path) -> None:
+    """Plans that share parts have the strains of each orientation."""
+    base = f"{BASE} -mosaic_dom 4 -spread_edges 1 2 3"
+    for shot in shots_of(tmp_path, 'orientation = "uniform"', 3, base=base):
+        expected = make_plan(shot.experiment).crystals.mosaic_rotations
+        np.testing.assert_array_equal(shot.plan().crystals.mosaic_rotations, expected)
+        direct = shot.experiment.lattice.direct
+        turned_back = shot.experiment.mosaicity.rotations.transpose(0, 2, 1) @ expected[0, 0]
+        strained = direct @ turned_back.transpose(0, 2, 1)
+        directions = strained / np.linalg.norm(strained, axis=-1, keepdims=True)
+        unstrained = direct / np.linalg.norm(direct, axis=-1, keepdims=True)
+        np.testing.assert_allclose(directions, np.broadcast_to(unstrained, (4, 3, 3)), atol=1e-12)

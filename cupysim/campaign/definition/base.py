@@ -18,6 +18,8 @@ NOT_OF_A_BASE = {
         ("floatfile", "intfile", "noisefile", "pgmfile", "h5file", "cbffile", "cxifile",
          "geomfile", "exptfile", "pngfile", "provenance", "printout", "printout_pixel"), _OUTPUT,
     ),
+    "crystals": "[vary] crystals draws the number of crystals of a shot",
+    "convergence": "campaigns need numbers of steps",
     "seed": "the seed of a campaign is in [campaign]",
     "noise": "[output] has noise",
     "response": "the table [response] has the detector's response",
@@ -130,6 +132,12 @@ def base_experiment(document: Document, words: tuple[str, ...]) -> Experiment:
                 if key in document.data.get(name, {}):
                     place = (name, key)
         document.fail(place, str(error))
+    if experiment.further_crystals:
+        document.fail(
+            ("base", "arguments"),
+            f"the base has {len(experiment.each_crystal)} crystals; [vary] crystals draws their "
+            "number",
+        )
     for warning in caught:
         warnings.warn(warning.message, stacklevel=2)
     return experiment
