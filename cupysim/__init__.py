@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cupysim.models.crystal import Crystal, UnitCell
     from cupysim.models.detector import Detector
     from cupysim.models.diffuse import Diffuse, DiffuseModel
+    from cupysim.models.dose import absorbed_dose
     from cupysim.models.experiment import Experiment
     from cupysim.models.further_crystal import FurtherCrystal
     from cupysim.models.mosaic_model import Distribution, MosaicModel
@@ -84,6 +85,7 @@ _HOMES = {
     "models.crystal": ("Crystal", "UnitCell"),
     "models.spot_shape": ("Shape",),
     "models.detector": ("Detector",),
+    "models.dose": ("absorbed_dose",),
     "models.diffuse": ("Diffuse", "DiffuseModel"),
     "models.experiment": ("Experiment",),
     "models.further_crystal": ("FurtherCrystal",),
@@ -162,6 +164,7 @@ __all__ = [
     "UnitCell",
     "Water",
     "__version__",
+    "absorbed_dose",
     "converged",
     "fit",
     "from_args",

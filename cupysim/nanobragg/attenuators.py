@@ -1,9 +1,11 @@
-"""What weakens scattered photons, from the values of options."""
+"""What weakens scattered photons, and the dose of the sample, from the values of options."""
 
 from __future__ import annotations
 
 from cupysim.errors import ModelError, OptionError
 from cupysim.models.attenuation import Attenuator, Beamstop, FlightPath, Slab, Sphere
+from cupysim.models.dose import absorbed_dose
+from cupysim.models.experiment import Experiment
 from cupysim.models.sensor import attenuation
 from cupysim.nanobragg.arguments import Arguments
 
@@ -40,6 +42,21 @@ def attenuators(args: Arguments, wavelength: float) -> tuple[Attenuator, ...]:
         except ModelError as error:
             raise OptionError("-beamstop", str(error).removeprefix("beamstop: ")) from error
     return tuple(found)
+
+
+def dose_line(material: str, experiment: Experiment) -> str:
+    """A line about the dose of a sample, for -dose.
+
+    Raises
+    ------
+    CupysimError
+        If xraydb does not know the material, or is not installed.
+    """
+    try:
+        megagray = 1e-6 * absorbed_dose(experiment, material)
+    except ModelError as error:
+        raise OptionError("-dose", str(error).removeprefix("dose: ")) from error
+    return f"dose: {megagray:.4g} MGy in {material}, from {experiment.beam.fluence:.4g} photons/m^2"
 
 
 def _sample(value: str) -> tuple[type[Slab] | type[Sphere], str, float]:

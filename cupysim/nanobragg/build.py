@@ -151,13 +151,18 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     warn_of_few_steps(args, experiment)
     warn_of_sources_elsewhere(args, experiment)
     warn_of_matrix_frame(args, experiment.frame, inherited.exact)
+    dose_notes = []
+    if args.dose is not None:
+        from cupysim.nanobragg.attenuators import dose_line
+
+        dose_notes = [dose_line(args.dose, experiment)]
     noise_seed = clock if args.noise_seed is None else args.noise_seed
     if first.has_own_structure:
         # a dump file would hold the structure factors of this crystal in place of those of -hkl
         args.values["use_dump"] = False
     structures = dict.fromkeys(each.structure for each in (first, *others))
     notes = [note for structure in structures for note in structure.notes]
-    notes += [wavelength_note] if wavelength_note else []
+    notes += [*([wavelength_note] if wavelength_note else []), *dose_notes]
     if others or args.crystals_file is not None:
         file = args.crystals_file or args.experiment_file
         notes.append(f"{len(others) + 1} crystals, from {file}")

@@ -15,6 +15,7 @@ from cupysim.nanobragg.option_kinds import (
     integer,
     new_flag,
     new_path,
+    new_text,
     number,
 )
 
@@ -79,6 +80,9 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         Kind.TEXT, 1, NONE, ("absorption",), match=Match.EXACT, metavar="slab|sphere,MATERIAL,MM",
         is_new=True,
     ),
+    new_text("-dose", CRYSTAL,
+             "Print the dose that a thin sample of this material absorbs. MATERIAL as for "
+             "-absorption.", "dose", "MATERIAL"),
     Option(
         ("-flight_path",), DETECTOR,
         "Absorption between sample and detector by this material, such as air or helium.",

@@ -30,7 +30,7 @@ from cupysim.storage.reading import opened
 
 OF_SHOT = frozenset({
     "-crystals", "-water", "-background", "-dump", "-nodump", "-density", "-MW", "-molec",
-    "-amorphous_thick", "-absorption",
+    "-amorphous_thick", "-absorption", "-dose",
 })  # fmt: skip
 """Options of the group "Crystal" that a shot has once."""
 
