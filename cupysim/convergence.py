@@ -10,6 +10,7 @@ import numpy as np
 
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.models.background import Water
+from cupysim.models.checks import finite
 from cupysim.models.experiment import Experiment
 from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.sampling import Sweep
@@ -28,6 +29,9 @@ FIRST_LOOK = 32
 
 MOST_SPOTS, REACH = 100, 4
 """Number of the strongest spots that are looked at, and pixels on each side of them."""
+
+COVERED = 1e-6
+"""Largest difference between a range and its steps, relative to the range, that is rounding."""
 
 MOST = 2**14
 """Largest number of domains, or of angles, that is tried."""
@@ -86,7 +90,16 @@ def converged(
     >>> converged(experiment, 0.05).crystal.mosaicity.n_domains
     64
     """
+    if not isinstance(experiment, Experiment):
+        raise CupysimError(f"converged: expected an Experiment, got a {type(experiment).__name__}")
+    within = finite(within, "converged: within")
     mosaicity, sweep = experiment.crystal.mosaicity, experiment.scan.sweep
+    covered = sweep.step * sweep.count
+    if angles and abs(covered - sweep.range) > COVERED * abs(sweep.range):
+        raise CupysimError(
+            f"converged: the scan's {sweep.count} steps of {sweep.step:g} rad do not cover its "
+            f"range of {sweep.range:g} rad"
+        )
     if experiment.further_crystals:
         raise CupysimError("converged: possible for one crystal only")
     varies = mosaicity.n_domains > 1

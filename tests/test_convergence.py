@@ -14,6 +14,7 @@ from cupysim import (
     Mosaicity,
     MosaicModel,
     Scan,
+    Sweep,
     converged,
     from_args,
     simulate,
@@ -74,7 +75,29 @@ def test_cells_that_vary_count() -> None:
     assert converged(from_args(words)).crystal.mosaicity.n_domains > 8
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    ["--mosaic_dom auto -osc 2", "-mosaic_domains auto --osc 2", "-mosaic_dom auto -osc_deg 2"],
+)
+def test_spellings(spelling: str, run: Run) -> None:
+    words = f"{WORDS} -domain_model normal -mosaic 0.3 {spelling} --phisteps auto -convergence 20"
+    outcome = run(words)
+    assert outcome.status == 0
+    assert "-phisteps 4: half as many change" in outcome.out
+
+
+def test_a_limit_without_auto_is_told(run: Run) -> None:
+    assert "-convergence has no effect" in run(f"{WORDS} -convergence 5").err
+
+
 def test_mistakes() -> None:
+    uncovered = Scan(0.0, Sweep(0.02, 0.002, 5))
+    with pytest.raises(CupysimError, match="do not cover its range"):
+        converged(replace(from_args(WORDS), scan=uncovered))
+    with pytest.raises(CupysimError, match="expected an Experiment, got a int"):
+        converged(3)  # type: ignore[arg-type]
+    with pytest.raises(CupysimError, match="within"):
+        converged(from_args(WORDS), "x")  # type: ignore[arg-type]
     with pytest.raises(CupysimError, match="random domains"):
         converged(from_args(f"{WORDS} -mosaic 1 -mosaic_dom 4"))
     with pytest.raises(CupysimError, match="between 0 and 1"):
@@ -103,6 +126,9 @@ def test_command(run: Run) -> None:
     ("words", "told"),
     [
         ("-phisteps auto", "-phisteps: auto needs the width of the rotation, -osc"),
+        ("-osc 1 -phistep 0.1 -phisteps auto", "-phistep: the step follows from -osc"),
+        ("-osc 1 -phisteps auto -phisteps 3", "-phisteps: is given 2 times, and once as auto"),
+        ("-mosaic_dom auto", "auto needs a mosaic spread, or -spread_edges"),
         ("-mosaic_dom many", "-mosaic_dom: expected an integer"),
         ("-mosaic_dom auto -mosaic 1 -convergence 0", "-convergence: must be positive"),
         ("-mosaic_dom auto -mosaic 1 -convergence 200", "between 0 and 1"),

@@ -255,7 +255,8 @@ def _layers_of_models(experiment: Experiment) -> str:
 def _axes_of_spreads(experiment: Experiment) -> str:
     """Message about axes of spreads that turn far in a scan; empty if they do not."""
     width, crystal = float(np.ptp(experiment.spindle_angles)), experiment.crystal
-    if not (crystal.mosaicity.has_axes or any(crystal.cell_spreads)) or width <= WIDE_SCAN:
+    stale = not experiment.corrects(Quirk.STALE_ORIENTATION) and any(crystal.cell_spreads)
+    if not (crystal.mosaicity.has_axes or stale) or width <= WIDE_SCAN:
         return ""
     return (
         f"the crystal turns by {width * DEGREES_PER_RADIAN:.3g} degrees, but the axes of its "

@@ -46,8 +46,6 @@ def with_chosen_steps(words: Sequence[str]) -> tuple[list[str], str]:
     from cupysim.renderer import Renderer
 
     places = _places(words)
-    if "-phisteps" in places and "-osc" not in words:
-        raise OptionError("-phisteps", "auto needs the width of the rotation, -osc")
 
     def experiment(n_domains: int, n_angles: int) -> Experiment:
         with warnings.catch_warnings():
@@ -59,6 +57,13 @@ def with_chosen_steps(words: Sequence[str]) -> tuple[list[str], str]:
         warnings.simplefilter("ignore", CupysimWarning)
         job = build(_replaced(words, 2, 2))
     args = job.arguments
+    if "-phisteps" in places:
+        if not args.oscillation:
+            raise OptionError("-phisteps", "auto needs the width of the rotation, -osc")
+        if "-phistep" in args.seen:
+            raise OptionError("-phistep", "the step follows from -osc and -phisteps auto")
+    if "-mosaic_dom" in places and job.experiment.crystal.mosaicity.n_domains == 1:
+        raise OptionError("-mosaic_dom", "auto needs a mosaic spread, or -spread_edges")
     chosen = ["-mosaic_dom" in places, "-phisteps" in places]
     with Renderer(
         args.backend, args.precision, args.threads, args.devices, job.tolerance
@@ -73,12 +78,23 @@ def with_chosen_steps(words: Sequence[str]) -> tuple[list[str], str]:
 
 
 def _places(words: Sequence[str]) -> dict[str, int]:
-    """Places of the words ``auto``, by their options."""
-    return {
-        option: place + 1
-        for place, option in enumerate(words[:-1])
-        if option in OPTIONS and words[place + 1] == AUTO
+    """Places of the words ``auto``, by their options; an error if a number is given too."""
+    from cupysim.errors import OptionError
+    from cupysim.nanobragg.options import OPTIONS as KNOWN
+    from cupysim.nanobragg.words import is_spelling
+
+    found: dict[str, list[int]] = {}
+    for option in (each for each in KNOWN if each.name in OPTIONS):
+        for place, word in enumerate(words[:-1]):
+            if word.startswith("-") and is_spelling(option, word):
+                found.setdefault(option.name, []).append(place + 1)
+    automatic = {
+        name: places for name, places in found.items() if any(words[n] == AUTO for n in places)
     }
+    for name, places in automatic.items():
+        if len(places) > 1:
+            raise OptionError(name, f"is given {len(places)} times, and once as {AUTO}")
+    return {name: places[0] for name, places in automatic.items()}
 
 
 def _replaced(words: Sequence[str], n_domains: int, n_angles: int) -> list[str]:

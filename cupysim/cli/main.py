@@ -110,9 +110,9 @@ def _terminable() -> Iterator[None]:
 def _run(words: Sequence[str]) -> None:
     from dataclasses import replace
 
-    from cupysim.cli.automatic_steps import has_automatic_steps
+    from cupysim.cli.automatic_steps import AUTO, has_automatic_steps
     from cupysim.drop_ins.report_lines import solid_angle_line
-    from cupysim.errors import OptionError
+    from cupysim.errors import CupysimWarning, OptionError
     from cupysim.nanobragg.build import build
     from cupysim.nanobragg.outputs import check_libraries, check_outputs, is_flat, write_outputs
     from cupysim.nanobragg.progress import Listener, Progress
@@ -122,7 +122,7 @@ def _run(words: Sequence[str]) -> None:
 
     watch = Stopwatch()
     notes: tuple[str, ...] = ()
-    if has_automatic_steps(words):
+    if AUTO in words and has_automatic_steps(words):
         from cupysim.cli.automatic_steps import with_chosen_steps
 
         with watch.stage("convergence"):
@@ -134,6 +134,11 @@ def _run(words: Sequence[str]) -> None:
     args, experiment = job.arguments, job.experiment
     if args.printout and args.backend not in ("auto", "numpy"):
         raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")
+    if "-convergence" in args.seen and not notes:
+        warnings.warn(
+            CupysimWarning("-convergence has no effect without -mosaic_dom auto or -phisteps auto"),
+            stacklevel=2,
+        )
     if args.printout and (experiment.further_crystals or experiment.attenuators):
         raise OptionError(
             "-printout", "possible for one crystal, and without attenuation; use cupysim trace"

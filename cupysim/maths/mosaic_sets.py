@@ -26,6 +26,9 @@ has an error of 1e-11."""
 NEWTON_STEPS = 12
 """Number of steps of Newton's method. The last steps only change rounding."""
 
+ENOUGH_TRIPLES = 5
+"""Largest number of triples of deviates whose correlations are left as they are."""
+
 SMALLEST = 1e-300
 """Smallest divisor: at an angle of zero, a derivative is 0/0 and becomes zero."""
 
@@ -132,14 +135,18 @@ def normal_triples(count: int) -> np.ndarray:
     -------
     ndarray, shape (count, 3)
         Deviates of mean zero and standard deviation one. Those of all triples together have exactly
-        this mean and standard deviation, unless there is only one triple.
+        this mean and standard deviation, and those of more than `ENOUGH_TRIPLES` no correlation.
     """
     from scipy.special import ndtri
 
     steps = np.sqrt([2.0, 3.0, 5.0])
     found = ndtri((0.5 + np.arange(count)[:, None] * steps) % 1.0)
     found -= found.mean(axis=0)
-    return np.asarray(found / np.maximum(found.std(axis=0), SMALLEST))
+    if count <= ENOUGH_TRIPLES:
+        return np.asarray(found / np.maximum(found.std(axis=0), SMALLEST))
+    # multiplied by the inverse root of their covariance, they are not correlated
+    values, vectors = np.linalg.eigh(found.T @ found / count)
+    return np.asarray(found @ (vectors / np.sqrt(values)) @ vectors.T)
 
 
 def directions(points: np.ndarray) -> np.ndarray:

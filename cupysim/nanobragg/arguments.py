@@ -342,7 +342,10 @@ def _convert_integer(option: Option, word: str, text: str) -> int:
     elif _INTEGER.fullmatch(text):
         whole = int(text)
     else:
-        raise OptionError(word, f"expected an integer, got {shown(text)!r}")
+        told = f"expected an integer, got {shown(text)!r}"
+        if text == "auto":
+            told += ", which only -mosaic_dom and -phisteps of the main command line have"
+        raise OptionError(word, told)
     if option.kind is Kind.SEED:
         if wrap_int32(whole) != whole:
             warn(f"{word} {text}: seeds have 32 bits; {wrap_int32(whole)} is used")

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cupysim.constants import ANGSTROM
-from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError
+from cupysim.errors import (
+    CupysimError,
+    CupysimWarning,
+    FileFormatError,
+    ModelError,
+    OptionError,
+)
 from cupysim.models.background import Amorphous
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.quirks import Quirk
@@ -20,6 +26,9 @@ DEFAULT_EDGE = 1e-4
 MILLIMETRE = 1e-3
 PER_CUBIC_METRE = 1e6
 """Grams per cubic metre in a gram per cubic centimetre."""
+
+SMALLEST_MOLAR_MASS = 1.0
+"""Smallest molar mass (g/mol) of -MW: that of a hydrogen atom."""
 
 OPTION = "-background"
 
@@ -70,6 +79,13 @@ def matter_of_stol(args: Arguments) -> tuple[Amorphous, ...]:
         # the C program reads the file, too
         return ()
     edge = args.beamsize if args.beamsize > 0.0 else DEFAULT_EDGE
+    least_of = {
+        "-density": (args.density, 0.0),
+        "-MW": (args.molecular_weight, SMALLEST_MOLAR_MASS),
+    }
+    for option, (value, least) in least_of.items():
+        if not value >= least:
+            raise OptionError(option, f"must be at least {least:g}, got {value:g}")
     try:
         return (Amorphous(
             table[:, 0] / (args.stol_multiple * ANGSTROM), table[:, 1], args.stol_thickness,
@@ -108,7 +124,7 @@ def warn_of_table_ends(matter: Sequence[Amorphous], finest: float) -> None:
         if len(each.stol) > 1 and end > finest:
             warnings.warn(
                 CupysimWarning(
-                    f"{OPTION}: a table of F ends at {end / ANGSTROM:.2f} A, but the detector "
+                    f"background: a table of F ends at {end / ANGSTROM:.2f} A, but the detector "
                     f"reaches {finest / ANGSTROM:.2f} A; F is constant beyond the table"
                 ),
                 stacklevel=2,

@@ -123,6 +123,11 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
             "-detector_abs inf before -detector_thick: the whole image is zero",
         )
     warn_of_ineffective_crystal_options(args)
+    if quirks.corrects(Quirk.STOL_UNUSED) and args.stol_file is None:
+        for option in ("-density", "-MW", "-molec", "-amorphous_thick"):
+            if option in args.seen:
+                told = f"{option} has no effect without -stol, -4stol or -Q"
+                warnings.warn(CupysimWarning(told), stacklevel=2)
 
 
 def warn_of_ineffective_crystal_options(args: Arguments) -> None:

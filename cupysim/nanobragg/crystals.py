@@ -14,7 +14,7 @@ from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.mosaic import random_misset
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
 from cupysim.models.beam import Beam
-from cupysim.models.crystal import Crystal, UnitCell
+from cupysim.models.crystal import LARGEST_CELL_SPREAD, Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.diffuse import Diffuse
 from cupysim.models.panel_detector import PanelDetector
@@ -25,12 +25,16 @@ from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_
 from cupysim.nanobragg.mosaic_domains import mosaic_domains
 from cupysim.nanobragg.option_kinds import CRYSTAL, Kind
 from cupysim.nanobragg.options import OPTIONS
-from cupysim.nanobragg.structure_files import measured_structure, structure_factors
+from cupysim.nanobragg.structure_files import (
+    CONTRAST,
+    measured_structure,
+    structure_factors,
+)
 from cupysim.storage.reading import opened
 
 OF_SHOT = frozenset({
-    "-crystals", "-water", "-background", "-dump", "-nodump", "-density", "-MW", "-molec",
-    "-amorphous_thick", "-absorption", "-dose",
+    "-crystals", "-interpolate", "-nointerpolate", "-water", "-background", "-dump", "-nodump",
+    "-density", "-MW", "-molec", "-amorphous_thick", "-absorption", "-dose",
 })  # fmt: skip
 """Options of the group "Crystal" that a shot has once."""
 
@@ -43,15 +47,25 @@ OF_STRUCTURE = frozenset({
 })  # fmt: skip
 """Options that choose the structure factors."""
 
-REPLACED = (
-    (("-N", "-Na", "-Nb", "-Nc"), ("sample_x", "sample_y", "sample_z")),
-    (("-hkl",), ("model_file",)),
-    (("-pdb",), ("hkl_file", "columns")),
-    (("-edge",), ("edges",)),
-    (("-mosaic", "-mosaici"), ("spread_abc", "spread_off_diagonal")),
-    (("-spread_abc",), ("mosaic_spread", "spread_off_diagonal")),
-)
-"""Options of a line, and values of the command line that they replace."""
+OF_MODELS = ("-pdb", "-hydrogens", "-k_sol", "-b_sol", "-anomalous", "-edge")
+"""Options of structure factors that are calculated."""
+
+OF_REFLECTIONS = ("-hkl", "-mtzcol", "-merge")
+"""Options of structure factors that are read."""
+
+REPLACED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("-N", "-Na", "-Nb", "-Nc"), (
+        "-samplesize", "-sample_thick", "-sample_width", "-sample_heigh",
+    )),
+    (("-cell",), ("-mat",)),
+    (("-mat",), ("-cell",)),
+    (("-hkl",), OF_MODELS),
+    (("-pdb",), OF_REFLECTIONS),
+    (("-edge",), ("-edge",)),
+    (("-mosaic", "-mosaici"), ("-spread_abc", "-spread_off_diagonal")),
+    (("-spread_abc",), ("-mosaic", "-mosaici", "-spread_off_diagonal")),
+)  # fmt: skip
+"""Options of a line, and options of the command line that they replace."""
 
 LARGEST_FILE = 2**24
 """Number of bytes to read. More crystals than fit into it would take years to render."""
@@ -133,8 +147,13 @@ def build_crystals(
         If an option or a file is wrong.
     """
     listed = args.values.get("reciprocal")
-    if listed is not None and (args.matrix_file is not None or listed.ndim != 3):
+    if listed is not None and listed.ndim != 3:
         listed = None
+    for option in ("-cell", "-mat"):
+        if listed is not None and option in args.seen:
+            raise OptionError(
+                option, f"{args.experiment_file} has {len(listed)} crystals with their own cells"
+            )
     if args.crystals_file is None:
         structure = structure_factors(args, beam, detector, measured)
         if listed is None:
@@ -163,8 +182,6 @@ def build_crystals(
             of_line = table if place == 0 else ShuffleTable()
             built = _built(own, beam, structure, of_line, clock)
             found.append(replace(built, has_own_structure=structure is not shared))
-        except FileFormatError:
-            raise
         except CupysimError as error:
             raise FileFormatError(line.path, str(error), line.number) from error
     return found
@@ -192,7 +209,7 @@ def read_lines(args: Arguments) -> list[CrystalLine]:
     with opened(path) as stream:
         content = stream.read(LARGEST_FILE)
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileFormatError(path, "not a text file with a line of options for each crystal") \
             from error  # fmt: skip
@@ -231,12 +248,19 @@ def files_of_lines(args: Arguments) -> dict[str, list[str]]:
 
 def _arguments(args: Arguments, line: CrystalLine, place: int, clock: int) -> Arguments:
     """Values of the command line, replaced by those of a line."""
-    values, defaults = dict(args.values), default_values()
-    for options, names in REPLACED:
-        if not line.seen.isdisjoint(options):
-            values |= {name: defaults[name] for name in names}
-    own = Arguments(values, args.seen | line.seen)
-    return _numbered(own, place, clock, line.given)
+    values, seen, defaults = dict(args.values), set(args.seen), default_values()
+    for options, replaced in REPLACED:
+        if line.seen.isdisjoint(options):
+            continue
+        for option in (OF_CRYSTAL[name] for name in replaced):
+            values |= {name: defaults[name] for name in (*option.dest, *option.sets)}
+            seen.discard(option.name)
+    if "-hkl" in line.seen and values["f000"] == CONTRAST:
+        # the contrast is that of a model
+        values["f000"] = None
+    if "-cell" in line.seen:
+        values["reciprocal"] = None
+    return _numbered(Arguments(values, seen | line.seen), place, clock, line.given)
 
 
 def _numbered(args: Arguments, place: int, clock: int, given: Mapping[str, Any]) -> Arguments:
@@ -310,6 +334,10 @@ def _crystal(
         scale=args.crystal_scale,
     )
     cell_spreads = args.cell_spreads or (0.0, 0.0, 0.0)
+    if not 0.0 <= min(cell_spreads) <= max(cell_spreads) <= LARGEST_CELL_SPREAD:
+        raise OptionError(
+            "-spread_edges", f"spreads must be from 0 to {100 * LARGEST_CELL_SPREAD:g} %"
+        )
     # drawn after the random orientation, from the same table, as in the C program
     mosaicity = mosaic_domains(args, crystal, table)
     crystal = replace(crystal, mosaicity=mosaicity, cell_spreads=cell_spreads)

@@ -115,7 +115,9 @@ class Option:
     def matches(self, argument: str) -> bool:
         """Whether the C program recognises this argument as this option."""
         if self.match is Match.EXACT:
-            return argument in self.names
+            # options that nanoBragg lacks may begin with two dashes
+            single = argument[1:] if self.is_new and argument.startswith("--") else argument
+            return single in self.names
         if self.match is Match.LENGTH:
             return any(name in argument and len(name) == len(argument) for name in self.names)
         return any(name in argument for name in self.names)

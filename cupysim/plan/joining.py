@@ -11,7 +11,7 @@ import numpy as np
 from cupysim.errors import ModelError
 from cupysim.plan.axes import arrays_of, table_names
 from cupysim.plan.culling import without_background
-from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.render_plan import RenderPlan, Use
 
 
 def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
@@ -42,7 +42,9 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
         if not _same_rays(first, plan):
             raise ModelError("crystals of a shot must have the same beam, detector and sub-pixels")
         before = groups[-1][0]
-        if _alike(before, plan, "crystals") and not before.diffuse.n_operations:
+        # running products would continue from one crystal to the next (quirk Q14)
+        own = before.diffuse.n_operations or Use.RUNNING in before.uses
+        if _alike(before, plan, "crystals") and not own:
             groups[-1].append(plan)
         else:
             groups.append([plan])

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.mosaic_sets import normal_triples
 from cupysim.maths.orientations import spindle_cells
-from cupysim.maths.rotations import rotate_axis
 from cupysim.models.crystal import orient_together
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
@@ -22,6 +20,7 @@ from cupysim.models.spot_shape import OFF_DIAGONAL, Shape, size_matrix
 from cupysim.plan.amorphous import amorphous_table
 from cupysim.plan.attenuation import pixel_fractions
 from cupysim.plan.diffuse import diffuse_table
+from cupysim.plan.domain_cells import cells_of_domains, strained_domains
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.joining import add_crystals
 from cupysim.plan.render_plan import CrystalTable, Panels, RenderPlan, SourceTable, Use
@@ -39,6 +38,9 @@ APART_FROM_CRYSTAL = attrgetter(
 ONES = np.ones(3)
 """Three ones, read-only, which plans share."""
 ONES.setflags(write=False)
+
+IDENTITY = np.eye(3)[None]
+"""The rotation of a single domain."""
 
 NO_SIZE = (0.0, 0.0, 0.0)
 """Size of a crystal that is given by its number of cells."""
@@ -222,6 +224,11 @@ def _sources(experiment: Experiment) -> SourceTable:
 def _crystals(experiment: Experiment) -> CrystalTable:
     crystal = experiment.crystal
     phi_cells, first_cell = _phi_cells(experiment)
+    domains = experiment.mosaicity.rotations
+    if any(crystal.cell_spreads) and first_cell is None:
+        phi_cells, domains = cells_of_domains(experiment, phi_cells[0, 0]), IDENTITY
+    elif any(crystal.cell_spreads):
+        domains = strained_domains(experiment)
     n_cells = _cell_counts(experiment.cell_counts)
     axes, height = spot_axes(
         crystal.shape, experiment.oriented.size_matrix, experiment.lattice.reciprocal
@@ -237,7 +244,7 @@ def _crystals(experiment: Experiment) -> CrystalTable:
     return CrystalTable(
         phi_cells=phi_cells,
         first_cell=first_cell,
-        mosaic_rotations=_domains(experiment)[None, None],
+        mosaic_rotations=domains[None, None],
         spot_axes=axes[None, None],
         spot_counts=spot_counts[None, None],
         n_cells=n_cells[None, None],
@@ -245,25 +252,6 @@ def _crystals(experiment: Experiment) -> CrystalTable:
         shape=crystal.shape,
         fudge=crystal.fudge,
     )
-
-
-def _domains(experiment: Experiment) -> np.ndarray:
-    """Matrices of the domains: rotations, after the strains that change the edges of the cell.
-
-    A strain changes the edges along the cell vectors in the middle of the scan.
-    """
-    rotations, spreads = experiment.mosaicity.rotations, experiment.crystal.cell_spreads
-    if not any(spreads):
-        return rotations
-    angle = float(np.mean(experiment.spindle_angles))
-    direct = [
-        rotate_axis(vector, experiment.frame.spindle, angle) for vector in experiment.lattice.direct
-    ]
-    columns = np.stack(direct, axis=1)
-    changes = 1.0 + normal_triples(len(rotations)) * np.array(spreads)
-    strains = columns @ (changes[:, :, None] * np.linalg.inv(columns))
-    found: np.ndarray = rotations @ strains
-    return found
 
 
 def _phi_cells(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
@@ -373,7 +361,9 @@ def _with_crystal(
         or plan.oversample != experiment.oversample
     ):
         return None
-    if experiment.further_crystals or any(experiment.crystal.cell_spreads):
+    if experiment.further_crystals or before.crystal.scale != experiment.crystal.scale:
+        return None
+    if any(experiment.crystal.cell_spreads) or any(before.crystal.cell_spreads):
         return None
     if experiment.crystal.diffuse is not None or before.crystal.diffuse is not None:
         return None

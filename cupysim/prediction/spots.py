@@ -77,7 +77,8 @@ class Spots(np.ndarray):
 
 
 WEAKEST = 1e-4
-"""Smallest photons of a spot, relative to the strongest spot; weaker spots are left out."""
+"""Smallest photons of a spot, relative to the strongest spot of its crystal; weaker spots are left
+out."""
 
 LARGEST_WORK = 4e6
 """Largest product of reflections and steps. Above it, only some evenly spaced steps are used."""
@@ -134,12 +135,13 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
             found = [
                 _panel_spots(part, shot, panel, crystal, near) for panel in range(plan.shape[1])
             ]
-            tables.append(np.concatenate(found))
-            tables[-1]["crystal"] = before + crystal
+            spots = np.concatenate(found)
+            strongest = spots["photons"].max(initial=0.0)
+            spots = spots[spots["photons"] > WEAKEST * strongest]
+            spots["crystal"] = before + crystal
+            tables.append(spots)
         before += part.crystals.n_crystals
     spots = np.concatenate(tables)
-    strongest = spots["photons"].max(initial=0.0)
-    spots = spots[spots["photons"] > WEAKEST * strongest]
     return spots[np.argsort(-spots["photons"], kind="stable")].view(Spots)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.models.conventions import Convention, Pivot
+from cupysim.models.crystal import Crystal
+from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, parameter
@@ -72,6 +74,11 @@ def report_lines(refined: Refined, seconds: float | None = None) -> Iterator[str
     words = refined_options(refined)
     if words:
         yield f"as options: {' '.join(words)}"
+    for number, each in enumerate(refined.experiment.each_crystal[1:], 2):
+        own = {base for base, crystal in map(numbered, names) if crystal == number}
+        words = _as_words(_crystal_options(each.crystal, own))
+        if words:
+            yield f"crystal {number}, as options: {' '.join(words)}"
     yield f"{'converged' if refined.converged else 'NOT CONVERGED'}: {refined.reason}"
 
 
@@ -89,19 +96,37 @@ def refined_options(refined: Refined) -> list[str]:
         Options and values for the drop-in command.
     """
     experiment, names = refined.experiment, set(refined.names)
-    crystal, detector, degree = experiment.crystal, experiment.detector, DEGREES_PER_RADIAN
-    spreads, has_spreads = crystal.mosaicity.spreads, bool({*GROUPS["mosaic_spreads"]} & names)
+    detector, degree = experiment.detector, DEGREES_PER_RADIAN
+    return _as_words([
+        *_crystal_options(experiment.crystal, names),
+        # motions of panels have no options
+        *(_panel_options(experiment, detector, names) if isinstance(detector, Detector) else []),
+        ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
+        ("phi" in names, "-phi", [degree * experiment.scan.start]),
+        (bool({"fluence", "scale"} & names), "-fluence", [experiment.beam.fluence]),
+    ])  # fmt: skip
+
+
+def _as_words(wanted: Iterable[tuple[bool, str, Sequence[float]]]) -> list[str]:
+    """Words of the options that are wanted."""
+    words: list[str] = []
+    for is_wanted, option, numbers in wanted:
+        if is_wanted:
+            words += [option, *(f"{number:.7g}" for number in numbers)]
+    return words
+
+
+def _crystal_options(crystal: Crystal, names: set[str]) -> list[tuple[bool, str, Sequence[float]]]:
+    """Options of a crystal: whether each is wanted, its name and its numbers."""
+    degree, spreads = DEGREES_PER_RADIAN, crystal.mosaicity.spreads
+    has_spreads = bool({*GROUPS["mosaic_spreads"]} & names)
     by_cell = bool({*GROUPS["cell"]} & names)
-    wanted = [
+    return [
         (
             bool({*GROUPS["misset"]} & names) and not by_cell,
             "-misset",
             [degree * angle for angle in crystal.misset or (0.0, 0.0, 0.0)],
         ),
-        # motions of panels have no options
-        *(_panel_options(experiment, detector, names) if isinstance(detector, Detector) else []),
-        ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
-        ("phi" in names, "-phi", [degree * experiment.scan.start]),
         ("mosaic_spread" in names, "-mosaic", [degree * crystal.mosaicity.spread]),
         (has_spreads, "-spread_abc", [degree * spread for spread in spreads[:3]]),
         (
@@ -114,13 +139,8 @@ def refined_options(refined: Refined) -> list[str]:
             "-off_diagonal_cells",
             crystal.n_cells_off_diagonal,
         ),
-        (bool({"fluence", "scale"} & names), "-fluence", [experiment.beam.fluence]),
+        ("crystal_scale" in names, "-crystal_scale", [crystal.scale]),
     ]
-    words: list[str] = []
-    for is_wanted, option, numbers in wanted:
-        if is_wanted:
-            words += [option, *(f"{number:.7g}" for number in numbers)]
-    return words
 
 
 def _panel_options(

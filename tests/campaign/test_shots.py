@@ -269,11 +269,22 @@ def test_cells_of_shots_vary_in_their_own_orientation(tmp_path: Path) -> None:
     """Plans that share parts have the strains of each orientation."""
     base = f"{BASE} -mosaic_dom 4 -spread_edges 1 2 3"
     for shot in shots_of(tmp_path, 'orientation = "uniform"', 3, base=base):
-        expected = make_plan(shot.experiment).crystals.mosaic_rotations
-        np.testing.assert_array_equal(shot.plan().crystals.mosaic_rotations, expected)
+        expected = make_plan(shot.experiment).crystals.phi_cells
+        np.testing.assert_array_equal(shot.plan().crystals.phi_cells, expected)
+        # without the rotations of the domains, only the lengths of the edges differ
+        strained = expected[0, 0] @ shot.experiment.mosaicity.rotations
         direct = shot.experiment.lattice.direct
-        turned_back = shot.experiment.mosaicity.rotations.transpose(0, 2, 1) @ expected[0, 0]
-        strained = direct @ turned_back.transpose(0, 2, 1)
-        directions = strained / np.linalg.norm(strained, axis=-1, keepdims=True)
-        unstrained = direct / np.linalg.norm(direct, axis=-1, keepdims=True)
-        np.testing.assert_allclose(directions, np.broadcast_to(unstrained, (4, 3, 3)), atol=1e-12)
+        ratios = 1e10 * strained / direct
+        np.testing.assert_allclose(ratios, ratios[..., :1].repeat(3, axis=-1), rtol=1e-9)
+        assert np.ptp(ratios[:, 0, 0]) > 0.01
+
+
+@pytest.mark.parametrize("vary", ["wavelength = { normal = [1, 0.001], mode = 'times' }",
+                                  "spectrum = { bandwidth = 0.4, channels = 5 }"])  # fmt: skip
+def test_tables_at_one_wavelength_do_not_vary(vary: str, tmp_path: Path) -> None:
+    pytest.importorskip("gemmi")
+    model = Path(__file__).parents[2] / "examples" / "1orc" / "1orc.pdb"
+    base = f"-pdb {model} -N 4 -detpixels 12 -pixel 2 -dmin 8 -anomalous -lambda 1 -corrected"
+    with pytest.raises(CupysimError, match="at the base's wavelength alone"):
+        shots_of(tmp_path, vary, 1, base=base)
+    shots_of(tmp_path, vary, 1, base=f"{base} -spectrum tophat,2 -spectrum_samples 5")

@@ -166,3 +166,22 @@ def test_q53_the_table_is_a_background(
     unused = image_of(renderer, f"{words} {given} -corrected Q17")
     renderer.assert_close(unused, image_of(renderer, f"{words} -corrected Q17"))
     assert unused.sum() < 0.5 * found.sum()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("-density -1", "-density: must be at least 0, got -1"),
+        ("-MW 0", "-MW: must be at least 1, got 0"),
+    ],
+)
+def test_q53_impossible_matter(words: str, told: str, run: Run) -> None:
+    outcome = run(f"{BASE} -stol amorph.stol {words} -corrected", ["amorph.stol"])
+    assert (outcome.status, outcome.files) == (9, {})
+    assert told in outcome.err
+
+
+def test_q53_numbers_without_a_table_are_told(run: Run) -> None:
+    outcome = run(f"{BASE} -density 3 -amorphous_thick 2 -corrected -nonoise -nopgm")
+    for option in ("-density", "-amorphous_thick"):
+        assert f"{option} has no effect without -stol, -4stol or -Q" in outcome.err

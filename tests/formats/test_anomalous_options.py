@@ -142,6 +142,7 @@ def test_mistakes_in_tables(text: str, told: str, tmp_path: Path) -> None:
         ("-energy 12500 -edge Zn,scan.txt", "the model has no atoms Zn"),
         ("-energy 12500 -edge //B,scan.txt", "the model has no atoms //B"),
         ("-energy 12500 -edge Se", "expected ELEMENT,FILE"),
+        ("-energy 12500 -edge Se,scan.txt -edge se,scan.txt", "a second table for se"),
         ("-energy 12500 -edge Se,missing.txt", "missing.txt"),
     ],
 )

@@ -13,12 +13,15 @@ from cupysim import (
     CupysimWarning,
     Experiment,
     Mosaicity,
+    MosaicModel,
+    Renderer,
     UnitCell,
     from_args,
     render_gradients,
     simulate,
 )
 from cupysim.maths.mosaic_sets import low_discrepancy, normal_triples
+from tests.conftest import Run
 from tests.tolerances import FLOAT32_BITS
 
 WORDS = (
@@ -66,6 +69,41 @@ def test_edges_turn_with_the_crystal(backend: str) -> None:
     np.testing.assert_allclose(turned, expected, rtol=1e-4, atol=1e-5 * expected.max())
 
 
+@pytest.mark.parametrize("mosaic", ["", "-mosaic 1", "-mosaic 1 -domain_model normal"])
+def test_a_rotation_is_the_mean_of_stills(mosaic: str, backend: str) -> None:
+    """Edges vary along the cell, which turns: also in a wide scan."""
+    words = f"{WORDS} -mosaic_dom 6 {mosaic} {SPREAD_WORDS}"
+    turned = simulate(from_args(f"{words} -phi 5 -osc 60 -phisteps 3"), backend).array
+    stills = [simulate(from_args(f"{words} -phi {phi}"), backend).array for phi in (15, 35, 55)]
+    expected = np.mean(np.array(stills, dtype=np.float64), axis=0)
+    np.testing.assert_allclose(turned, expected, rtol=1e-5, atol=1e-6 * expected.max())
+
+
+def test_without_a_correction_of_the_orientation_at_zero(backend: str) -> None:
+    """Only then, the edges are those in the middle of the scan, and a wide scan warns."""
+    words = f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS}".replace("-corrected", "")
+    with pytest.warns(CupysimWarning, match="axes of its spreads"):
+        simulate(from_args(f"{words} -phi -6 -osc 18 -phisteps 3"), backend)
+
+
+def test_a_renderer_that_is_used_again(backend: str) -> None:
+    model = MosaicModel("normal", (0.002,), 16)
+    crystal = replace(from_args(WORDS).crystal, mosaicity=Mosaicity.of(model))
+    plain = replace(from_args(WORDS), crystal=crystal)
+    spread = replace(plain, crystal=replace(crystal, cell_spreads=(0.02, 0.01, 0.03)))
+    expected = [simulate(each, backend).array for each in (spread, plain)]
+    with Renderer(backend) as renderer:
+        images = [image.array for image in renderer.batch([spread, plain])]
+    np.testing.assert_array_equal(images, expected)
+
+
+def test_traces_show_each_domain(run: Run) -> None:
+    words = f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS} -osc 2 -phisteps 2"
+    outcome = run(f"trace {words} --pixel 3 4 --step phi=5,subpixel=0,0")
+    assert outcome.status == 0
+    assert "phi_angle = 0.0261799387799149 rad" in outcome.out
+
+
 def test_within_a_tolerance(backend: str) -> None:
     experiment = from_args(f"{WORDS} -mosaic_dom 20 {SPREAD_WORDS} {FINE} -gauss_xtal -N 30")
     exact = simulate(experiment, backend).array.astype(np.float64)
@@ -91,7 +129,8 @@ def test_deviates_are_normal_and_independent_of_rotations() -> None:
     deviates = normal_triples(4096)
     np.testing.assert_allclose(deviates.mean(axis=0), 0.0, atol=1e-12)
     np.testing.assert_allclose(deviates.std(axis=0), 1.0, rtol=1e-12)
-    assert np.abs(np.corrcoef(deviates.T) - np.eye(3)).max() < 0.02
+    for few in (6, 10, 50, 4096):
+        np.testing.assert_allclose(np.corrcoef(normal_triples(few).T), np.eye(3), atol=1e-9)
     assert (np.abs(deviates) > 2.0).mean() == pytest.approx(0.0455, abs=0.003)
     points = low_discrepancy(2048)
     for part in (deviates[::2], deviates[1::2]):
@@ -99,15 +138,14 @@ def test_deviates_are_normal_and_independent_of_rotations() -> None:
 
 
 def test_mistakes() -> None:
-    with pytest.raises(CupysimError, match=r"from 0 to 0\.1"):
-        from_args(f"{WORDS} -mosaic_dom 4 -spread_edges 20 1 1")
-    with pytest.raises(CupysimError, match=r"from 0 to 0\.1"):
-        from_args(f"{WORDS} -mosaic_dom 4 -spread_edges -1 1 1")
+    for words in ("20 1 1", "-1 1 1"):
+        with pytest.raises(CupysimError, match="-spread_edges: spreads must be from 0 to 10 %"):
+            from_args(f"{WORDS} -mosaic_dom 4 -spread_edges {words}")
+    with pytest.raises(CupysimError, match=r"cell_spreads must be from 0 to 0\.1"):
+        replace(from_args(f"{WORDS} -mosaic_dom 4").crystal, cell_spreads=(0.2, 0.0, 0.0))
     with pytest.raises(CupysimError, match="several mosaic domains"):
         Crystal(UnitCell.from_degrees(50, 60, 70, 90, 90, 90), cell_spreads=SPREADS)
     experiment = from_args(f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS}")
     with pytest.raises(CupysimError, match="spread of the cell has no derivatives"):
         render_gradients(experiment, "misset")
-    with pytest.warns(CupysimWarning, match="axes of its spreads"):
-        simulate(from_args(f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS} -osc 10 -phisteps 3"))
     assert Mosaicity.aligned(5).n_domains == 5

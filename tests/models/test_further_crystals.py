@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import pytest
 from cupysim import (
     Crystal,
     CupysimError,
+    CupysimWarning,
     Experiment,
     FurtherCrystal,
     Image,
     Mosaicity,
+    Renderer,
     Shape,
     StructureFactors,
     Water,
@@ -27,7 +30,7 @@ from cupysim import (
 )
 from cupysim.formats import nexus
 from cupysim.models.parameters import changed
-from tests.conftest import Run
+from tests.conftest import INPUTS, Run
 from tests.gradients.changes import STEPS
 from tests.tolerances import FLOAT32_BITS
 
@@ -246,6 +249,10 @@ def test_random_crystals_differ(tmp_path: Path) -> None:
         ("-water 1\n", "a.txt, line 1: -water is no option of a crystal"),
         ("-hkl missing.hkl\n", "missing.hkl"),
         ("-crystal_scale 0\n", "a.txt, line 1: -crystal_scale: must be positive"),
+        ("-interpolate\n", "a.txt, line 1: -interpolate is no option of a crystal"),
+        ("-misset 1 2 3\n-hkl none.hkl\n", "a.txt, line 2: none.hkl"),
+        ("-mosaic_dom auto\n", "only -mosaic_dom and -phisteps of the main command line"),
+        ("-spread_edges -1 0 0 -mosaic_dom 4\n", "-spread_edges: spreads must be from 0 to 10 %"),
         ("-crystals a.txt\n", "a.txt, line 1: -crystals is no option of a crystal"),
         ("-N 3 -spot_shape flat -off_diagonal_cells 1 0 0\n", "a.txt, line 1: crystal"),
     ],
@@ -300,6 +307,109 @@ def test_traces_choose_a_crystal(tmp_path: Path, run: Run) -> None:
     outcome = run(f"trace {WORDS} -crystals a.txt --pixel 3 4")
     assert outcome.status == 2
     assert "there are 2 crystals; choose one" in outcome.err
+    for number in (0, 3, -1):
+        wrong = run(f"trace {WORDS} -crystals a.txt --pixel 3 4 --crystal {number}")
+        assert wrong.status == 2
+        assert f"there is no crystal {number}" in wrong.err
     chosen = run(f"trace {WORDS} -crystals a.txt --pixel 3 4 --crystal 2")
     expected = run(f"trace {WORDS} -misset 10 20 30 -mosaic_seed 12345679 --pixel 3 4")
     assert chosen.out == expected.out
+
+
+def test_a_renderer_that_is_used_again_sees_the_scale(backend: str) -> None:
+    full = base("-water 0.2")
+    quarter = replace(full, crystal=replace(full.crystal, scale=0.25))
+    with Renderer(backend) as renderer:
+        images = [image.array for image in renderer.batch([full, quarter, full])]
+        slopes = [renderer.gradients(each, "misset_x").photons for each in (full, quarter)]
+    expected = [simulate(each, backend).array for each in (full, quarter, full)]
+    np.testing.assert_array_equal(images, expected)
+    np.testing.assert_allclose(slopes[1], expected[1], rtol=FLOAT32_BITS)
+
+
+@pytest.mark.parametrize("flag", ["-oversample_omega", "-oversample_polar"])
+def test_running_products_end_with_a_crystal(flag: str, backend: str) -> None:
+    """Without a correction of Q14, the image is the sum of the images, in any order."""
+    words = WORDS.replace("-corrected", f"{flag} -polar 0.9")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CupysimWarning)
+        one = from_args(words)
+        other = one.crystal.with_misset(50, 10, 80)
+        images = [
+            simulate(each, backend).array.astype(np.float64)
+            for each in (
+                one, replace(one, crystal=other),
+                replace(one, further_crystals=(FurtherCrystal(other),)),
+                replace(one, crystal=other, further_crystals=(FurtherCrystal(one.crystal),)),
+            )
+        ]  # fmt: skip
+    expected = images[0] + images[1]
+    np.testing.assert_allclose(images[2], expected, rtol=SUMS)
+    np.testing.assert_allclose(images[3], expected, rtol=SUMS)
+
+
+def test_a_cell_and_a_matrix_replace_each_other(tmp_path: Path) -> None:
+    matrix = INPUTS / "tric.mat"
+    (tmp_path / "a.txt").write_text(f"-mat {matrix}\n-misset 4 5 6\n")
+    (tmp_path / "b.txt").write_text("-cell 40 50 60 90 90 90\n-misset 4 5 6\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CupysimWarning)
+        words = "-default_F 1 -N 3 -detpixels 9 -pixel 4 -nodump -corrected"
+        by_cell = from_args(f"-cell 70 80 90 {words} -crystals {tmp_path / 'a.txt'}")
+        by_matrix = from_args(f"-mat {matrix} {words} -crystals {tmp_path / 'b.txt'}")
+        alone = from_args(f"-mat {matrix} {words}")
+        upright = from_args(f"-cell 40 50 60 90 90 90 {words}")
+    np.testing.assert_array_equal(by_cell.lattice.direct, alone.lattice.direct)
+    assert by_cell.only_crystal(2).lattice.lengths == pytest.approx([70, 80, 90])
+    np.testing.assert_array_equal(by_matrix.lattice.direct, upright.lattice.direct)
+    assert by_matrix.only_crystal(2).lattice.lengths == pytest.approx(alone.lattice.lengths)
+
+
+def test_reflections_replace_a_model(tmp_path: Path) -> None:
+    pytest.importorskip("gemmi")
+    (tmp_path / "model.pdb").write_text(
+        "CRYST1   20.000   30.000   40.000  90.00  90.00  90.00 P 1\n"
+        "ATOM      3  C   ALA A   2       8.000   9.000  11.000  1.00 20.00           C\nEND\n"
+    )
+    (tmp_path / "f.hkl").write_text("1 2 3 50\n0 0 1 20\n")
+    (tmp_path / "a.txt").write_text(f"-misset 1 2 3\n-hkl {tmp_path / 'f.hkl'} -cell 30 40 50\n")
+    words = "-N 3 -detpixels 9 -pixel 4 -dmin 4 -nodump -corrected -anomalous -k_sol 0.2 -hydrogens"
+    found = from_args(f"-pdb {tmp_path / 'model.pdb'} {words} -crystals {tmp_path / 'a.txt'}")
+    factors = found.only_crystal(2).structure_factors
+    assert factors.n_given == 2
+    assert factors.wavelengths is None
+    assert found.structure_factors.wavelengths is not None
+
+
+def test_lists_of_crystals_have_their_cells(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "a.txt").write_text("-misset 1 2 3\n-misset 10 20 30\n")
+    assert run(f"{WORDS} -crystals a.txt -exptfile a.expt").status == 0
+    for words, told in (
+        ("-cell 50 60 70", "-cell: "), (f"-mat {INPUTS / 'tric.mat'}", "-mat: "),
+        ("-crystals a.txt", "-crystals: "),
+    ):  # fmt: skip
+        outcome = run(f"-expt a.expt -default_F 100 -N 5 -nodump {words} -floatfile b.bin")
+        assert (outcome.status, outcome.files) == (9, {})
+        assert told in outcome.err
+        assert "2 crystals" in outcome.err
+
+
+def test_weak_crystals_have_all_their_spots() -> None:
+    experiment = base()
+    strong = replace(experiment.crystal.with_misset(10, 20, 30), scale=1e4)
+    spots = simulate(replace(experiment, further_crystals=(FurtherCrystal(strong),))).spots
+    assert (spots["crystal"] == 1).sum() == len(simulate(experiment).spots)
+    assert (np.diff(spots["photons"]) <= 0.0).all()
+
+
+def test_reports_of_fits_tell_each_crystal() -> None:
+    experiment = base("-fluence 1e29 -N 8")
+    second = replace(experiment.crystal.with_misset(10, 20, 30), scale=0.5)
+    true = replace(experiment, further_crystals=(FurtherCrystal(second),))
+    counts = simulate(true).counts(np.random.default_rng(3))
+    found = fit(true, counts, "misset_x, misset_y:2, crystal_scale:2", search=0.0)
+    lines = str(found).splitlines()
+    assert any(line.startswith("as options: -misset ") for line in lines)
+    (other,) = [line for line in lines if line.startswith("crystal 2, as options: ")]
+    assert "-misset 10 " in other
+    assert "-crystal_scale 0.5" in other or "-crystal_scale 0.4" in other

@@ -48,7 +48,14 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
             if reason:
                 vary.fail(name, f"has no effect: {reason}")
         _check_size(base, variation, campaign.table, vary.subsection(name))
-    spectra = campaign.spectra
+    spectra, channels = campaign.spectra, base.structure_factors.wavelengths
+    if channels is not None and len(channels) == 1:
+        for name in ("wavelength", "spectrum"):
+            if name in names or (name == "spectrum" and spectra is not None):
+                vary.fail(
+                    name, "-anomalous gives structure factors at the base's wavelength alone; a "
+                    "-spectrum in the base gives them over its whole range"
+                )  # fmt: skip
     if spectra is not None and spectra.wavelengths is not None:
         ratios = spectra.wavelengths / base.beam.wavelength
         if not ((ratios > 1.0 / FAR) & (ratios < FAR)).all():

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise CupysimError(
             f"--crystal: there are {len(experiment.each_crystal)} crystals; choose one, from 1"
         )
-    experiment = experiment.only_crystal(arguments.crystal or 1)
+    experiment = experiment.only_crystal(1 if arguments.crystal is None else arguments.crystal)
     has_panels = isinstance(experiment.detector, PanelDetector)
     traces = [
         trace_pixel(experiment, fast, slow, choice, panel)

@@ -125,6 +125,8 @@ def _measured_atoms(
     """Numbers of the measured edges, by the addresses of their atoms."""
     found: dict[tuple[str, ...], int] = {}
     for number, edge in enumerate(edges):
+        if any(other.atoms.lower() == edge.atoms.lower() for other in edges[:number]):
+            raise CupysimError(f"{edge.path}: a second table for {edge.atoms}")
         if "/" in edge.atoms:
             try:
                 chosen = gemmi.Selection(edge.atoms).copy_model_selection(structure[0])

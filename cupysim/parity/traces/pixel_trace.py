@@ -104,6 +104,12 @@ def trace_pixel(
     return PixelTrace((fast, slow), setup, tap.steps, result)
 
 
+def angles_of(experiment: Experiment, plan: RenderPlan) -> np.ndarray:
+    """Spindle angle (rad) of each orientation of the plan, which may have domains of many cells."""
+    angles = experiment.spindle_angles
+    return np.repeat(angles, plan.crystals.phi_cells.shape[2] // len(angles))
+
+
 def _counts(plan: RenderPlan) -> dict[str, int]:
     return {
         "layer": plan.panels.n_layers,
@@ -206,7 +212,8 @@ class _PixelTap(Tap):
         self.result: tuple[Value, ...] = ()
         self.photons = np.float32(0.0)
         self._best = -1.0
-        spindle, angles = experiment.frame.spindle, experiment.spindle_angles
+        spindle, angles = experiment.frame.spindle, angles_of(experiment, plan)
+        self._angles = angles
         self._spindle_matrices = [_columns(rotate_axis, spindle, angle) for angle in angles]
 
     def step(self, step: Step) -> None:
@@ -292,7 +299,7 @@ class _PixelTap(Tap):
             Value("scattering_vector", _numbers(scattering), "m^-1"),
             Value("stol", (0.5 * float(norm(scattering)),), "m^-1"),
             Value("polarization", _numbers(block.polar)),
-            Value("phi_angle", (float(self.experiment.spindle_angles[where["phi"]]),), "rad"),
+            Value("phi_angle", (float(self._angles[where["phi"]]),), "rad"),
             Value("phi_rotation", _numbers(self._spindle_matrices[where["phi"]])),
             Value(
                 "mosaic_rotation",
