@@ -266,6 +266,7 @@ def _summary_lines(job: Job) -> Iterator[str]:
     if isinstance(experiment.detector, Detector):
         yield from _detector_summary(args, experiment)
     yield from _sampling_summary(experiment)
+    yield from _new_models(experiment)
     if args.mask_file is not None:
         yield f"  skipping zero-flagged pixels in {args.mask_file}"
     if args.write_noise:
@@ -273,6 +274,26 @@ def _summary_lines(job: Job) -> Iterator[str]:
         yield "  noise image paramters:"
         yield f"  seed: {wrap_int32(-job.noise_seed)}"
         yield f"  water droplet size: {experiment.water.size:g} m"
+
+
+def _new_models(experiment: Experiment) -> Iterator[str]:
+    """Lines about models that nanoBragg lacks."""
+    spectrum, mosaicity = experiment.beam.spectrum, experiment.crystal.mosaicity
+    if spectrum is not None:
+        edges = spectrum.wavelengths.min(), spectrum.wavelengths.max()
+        first, last = (1e10 * edge for edge in edges)
+        yield f"  spectrum of {len(spectrum.wavelengths)} wavelengths from {first:g} to {last:g} A"
+    if mosaicity.has_axes:
+        spreads = " ".join(f"{DEGREES_PER_RADIAN * spread:g}" for spread in mosaicity.spreads)
+        yield f"  mosaic spreads about axes of the crystal: {spreads} degrees"
+    if any(experiment.crystal.cell_spreads):
+        spreads = " ".join(f"{100.0 * spread:g}" for spread in experiment.crystal.cell_spreads)
+        yield f"  edges of the cell vary by {spreads} %"
+    for matter in experiment.backgrounds:
+        yield (
+            f"  background: {1e3 * matter.thickness:g} mm of {1e-6 * matter.density:g} g/cm^3 and "
+            f"{matter.molar_mass:g} g/mol"
+        )
 
 
 def _detector_summary(args: Arguments, experiment: Experiment) -> Iterator[str]:

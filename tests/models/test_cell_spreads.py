@@ -149,3 +149,12 @@ def test_mistakes() -> None:
     with pytest.raises(CupysimError, match="spread of the cell has no derivatives"):
         render_gradients(experiment, "misset")
     assert Mosaicity.aligned(5).n_domains == 5
+
+
+def test_the_report_tells_what_nanobragg_lacks(run: Run) -> None:
+    words = f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS} -spread_abc 1 2 3 -domain_model normal"
+    out = run(f"{words} -spectrum tophat,1 -spectrum_samples 5 -background water,0.1").out
+    assert "  edges of the cell vary by 1 2 0.5 %" in out
+    assert "  mosaic spreads about axes of the crystal: 1 2 3 degrees" in out
+    assert "  spectrum of 5 wavelengths from " in out
+    assert "  background: 0.1 mm of " in out
