@@ -12,12 +12,15 @@ from scipy import integrate
 
 from cupysim import (
     Beamstop,
+    Campaign,
     CupysimError,
     Experiment,
     FlightPath,
     FurtherCrystal,
+    Renderer,
     Slab,
     Sphere,
+    fit,
     from_args,
     named_detector,
     render_gradients,
@@ -25,6 +28,7 @@ from cupysim import (
 )
 from cupysim.formats import nexus
 from cupysim.maths.absorption import slab_transmission, sphere_transmission
+from cupysim.models.parameters import changed
 from tests.conftest import Run
 from tests.tolerances import FLOAT32_BITS
 
@@ -206,3 +210,42 @@ def test_mistakes(words: str, told: str, run: Run) -> None:
     outcome = run(f"{WORDS} {words}")
     assert (outcome.status, outcome.files) == (9, {})
     assert told in outcome.err
+
+
+def test_batches_and_other_detectors(backend: str) -> None:
+    """Shots with the same attenuators share a launch; others have their own fractions."""
+    first = replace(from_args(WORDS), attenuators=(FlightPath(3.0),))
+    turned = replace(first, crystal=first.crystal.with_misset(1, 2, 3))
+    farther = replace(from_args(f"{WORDS} -distance 80"), attenuators=(FlightPath(3.0),))
+    other = replace(first, attenuators=(FlightPath(5.0),))
+    plain = replace(first, attenuators=())
+    wanted = [first, turned, farther, other, plain, first]
+    with Renderer(backend) as renderer:
+        images = [image.array for image in renderer.batch(wanted)]
+    for image, experiment in zip(images, wanted, strict=True):
+        np.testing.assert_array_equal(image, simulate(experiment, backend).array)
+
+
+def test_fits_know_the_fractions() -> None:
+    weak = from_args(f"{WORDS} -fluence 1e29 -water 0")
+    weak = replace(weak, attenuators=(Slab(2e3, 2e-4), Beamstop(0.02, 0.004)))
+    counts = simulate(weak).counts(np.random.default_rng(2))
+    found = fit(changed(weak, "misset_x", 2e-3), counts, "misset, scale", search=0.0)
+    assert found.converged
+    assert np.degrees(found.experiment.crystal.misset) == pytest.approx([10, 20, 30], abs=3e-3)
+    place = found.names.index("scale")
+    assert abs(found.values[place] - 1.0) < 4.0 * found.sigmas[place] < 0.05
+
+
+def test_campaigns(tmp_path: Path) -> None:
+    words = "-cell 50 60 70 -default_F 30 -N 6 -detpixels 16 -pixel 2 -beamstop 20 4 -corrected"
+    (tmp_path / "a.toml").write_text(
+        f'[campaign]\nshots = 3\n[base]\narguments = "{words}"\n[vary]\norientation = "uniform"\n'
+        "[output]\nexpected = true\ncounts = false\n"
+    )
+    campaign = Campaign(tmp_path / "a.toml", tmp_path / "out").run()
+    for number in range(3):
+        (shot,) = campaign.shot(number)
+        expected = simulate(shot).array
+        assert (expected == 0.0).any()
+        np.testing.assert_allclose(campaign.image(number), expected, rtol=FLOAT32_BITS)
