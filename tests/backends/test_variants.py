@@ -13,7 +13,7 @@ from cupysim.backends.compiled.variants import Factors, Precision, shape_number
 from cupysim.maths import lattice_factor
 from cupysim.models.spot_shape import Shape
 from cupysim.native import sources
-from cupysim.plan import culling, gradient_plan
+from cupysim.plan import culling, gradient_columns
 from cupysim.plan.render_plan import Use
 from cupysim.plan.spot_shapes import KERNEL_SHAPES, SPOT_SHAPES, kernel_shape
 
@@ -79,8 +79,8 @@ def test_precisions() -> None:
 def test_columns_of_gradients() -> None:
     columns = members("gradient.cuh", "Column")
     for name in ("INDICES", "ORIGIN", "WAVELENGTH", "SIZES", "SPREAD", "PHOTONS", "COLUMNS"):
-        assert columns[name] == getattr(gradient_plan, name)
-    assert columns["FAST"] == gradient_plan.AXES
+        assert columns[name] == getattr(gradient_columns, name)
+    assert columns["FAST"] == gradient_columns.AXES
 
 
 def test_groups_of_columns() -> None:

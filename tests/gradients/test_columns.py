@@ -6,7 +6,7 @@ import re
 
 from cupysim.backends.compiled import differentiation as compiled
 from cupysim.native import sources
-from cupysim.plan import gradient_plan as parameters
+from cupysim.plan import gradient_columns as parameters
 
 
 def enumerators(name: str) -> dict[str, int]:
