@@ -28,6 +28,9 @@ ELECTRONVOLT_ANGSTROM = 12398.42
 """Photon energy (eV) times wavelength (Angstrom): the value in the C program. The table of options
 has its own copy for -energy, because it imports no module of cupysim."""
 
+JOULE_PER_ELECTRONVOLT = 1.602176634e-19
+"""Energy of one electronvolt (J), exact in the SI."""
+
 SOURCE_DISTANCE = 10.0
 """Distance of generated source points from the sample (m). Only their direction matters."""
 

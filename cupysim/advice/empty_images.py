@@ -13,6 +13,7 @@ from cupysim.maths.arrays import norm
 from cupysim.maths.resolution import resolution_of
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
+from cupysim.plan.attenuation import pixel_fractions
 from cupysim.quirks import Quirk
 
 USUAL_WAVELENGTHS = (0.05, 20.0)
@@ -93,6 +94,9 @@ def likeliest_reason(experiment: Experiment, tolerance: float = 0.0) -> str:
     is_thin = sensor.layers.range == 0.0 and experiment.rendering.oversample_thick
     if is_thin and not experiment.corrects(Quirk.NO_SENSOR_NO_IMAGE):
         return "a sensor without thickness absorbs nothing (-oversample_thick)"
+    fractions = pixel_fractions(experiment)
+    if fractions is not None and not fractions.any():
+        return "sample, flight path or beamstop absorb all photons"
     has_default = factors.default != 0.0
     known = factors.table is not None and bool(factors.table.any())
     if not has_default and not known:

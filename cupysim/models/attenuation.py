@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.absorption import slab_transmission, sphere_transmission
+from cupysim.maths.absorption import LARGEST_SPHERE, slab_transmission, sphere_transmission
 from cupysim.models.checks import assign, finite
 
 
@@ -37,7 +36,7 @@ class Beamstop:
     transmission: float = 0.0
 
     def __post_init__(self) -> None:
-        _positive(self, "distance", "diameter")
+        _positive(self, "beamstop", "distance", "diameter")
         assign(self, transmission=finite(self.transmission, "beamstop: transmission"))
         if not 0.0 <= self.transmission <= 1.0:
             raise ModelError(
@@ -48,8 +47,8 @@ class Beamstop:
         """Fraction of the photons that reach positions, shape (...,); see `Attenuator`."""
         along = position @ beam
         across = np.sqrt(np.maximum((position**2).sum(axis=-1) - along**2, 0.0))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shadow = (along > 0.0) & (across * self.distance <= 0.5 * self.diameter * along)
+        # pixels between the sample and the disc are not in its shadow
+        shadow = (along >= self.distance) & (across * self.distance <= 0.5 * self.diameter * along)
         return np.where(shadow, self.transmission, 1.0)
 
 
@@ -71,7 +70,7 @@ class FlightPath:
     attenuation: float
 
     def __post_init__(self) -> None:
-        _not_negative(self, "attenuation")
+        _not_negative(self, "flight path", "attenuation")
 
     def fraction(
         self,
@@ -105,7 +104,8 @@ class Slab:
     thickness: float
 
     def __post_init__(self) -> None:
-        _not_negative(self, "attenuation", "thickness")
+        _not_negative(self, "slab", "attenuation", "thickness")
+        finite(self.attenuation * self.thickness, "slab: attenuation times thickness")
 
     def fraction(self, position: np.ndarray, beam: np.ndarray) -> np.ndarray:
         """Fraction of the photons that reach positions, shape (...,); see `Attenuator`."""
@@ -126,19 +126,29 @@ class Sphere:
     Raises
     ------
     ModelError
-        If a number is negative.
+        If a number is negative, or the attenuation times the radius is above
+        `cupysim.maths.absorption.LARGEST_SPHERE`.
     """
 
     attenuation: float
     diameter: float
 
     def __post_init__(self) -> None:
-        _not_negative(self, "attenuation", "diameter")
+        _not_negative(self, "sphere", "attenuation", "diameter")
+        if self._radius > LARGEST_SPHERE:
+            raise ModelError(
+                f"sphere: attenuation times radius must be at most {LARGEST_SPHERE:g}, got "
+                f"{self._radius:g}; such a sphere absorbs nearly all photons"
+            )
+
+    @property
+    def _radius(self) -> float:
+        """Attenuation coefficient times radius."""
+        return 0.5 * self.attenuation * self.diameter
 
     def fraction(self, position: np.ndarray, beam: np.ndarray) -> np.ndarray:
         """Fraction of the photons that reach positions, shape (...,); see `Attenuator`."""
-        radius = 0.5 * self.attenuation * self.diameter
-        return sphere_transmission(radius, _cosine(position, beam))
+        return sphere_transmission(self._radius, _cosine(position, beam))
 
 
 Attenuator: TypeAlias = Beamstop | FlightPath | Slab | Sphere
@@ -146,31 +156,12 @@ Attenuator: TypeAlias = Beamstop | FlightPath | Slab | Sphere
 on the detector relative to the sample (m, shape (..., 3)) and the direction of the beam."""
 
 
-def attenuator_tuple(given: Iterable[Attenuator]) -> tuple[Attenuator, ...]:
-    """Attenuators as a tuple.
-
-    Raises
-    ------
-    ModelError
-        If one of them is of another type.
-    """
-    found = tuple(given)
-    for each in found:
-        if not isinstance(each, Attenuator):
-            raise ModelError(
-                "experiment: attenuators must be a Beamstop, FlightPath, Slab or Sphere, got "
-                f"{each!r}"
-            )
-    return found
-
-
 def _cosine(position: np.ndarray, beam: np.ndarray) -> np.ndarray:
     """Cosine of the scattering angle."""
     return np.asarray((position @ beam) / np.sqrt((position**2).sum(axis=-1)))
 
 
-def _not_negative(model: Attenuator, *names: str) -> None:
-    kind = type(model).__name__.lower()
+def _not_negative(model: Attenuator, kind: str, *names: str) -> None:
     for name in names:
         value = finite(getattr(model, name), f"{kind}: {name}")
         if value < 0.0:
@@ -178,8 +169,8 @@ def _not_negative(model: Attenuator, *names: str) -> None:
         assign(model, **{name: value})
 
 
-def _positive(model: Attenuator, *names: str) -> None:
-    _not_negative(model, *names)
+def _positive(model: Attenuator, kind: str, *names: str) -> None:
+    _not_negative(model, kind, *names)
     for name in names:
         if getattr(model, name) == 0.0:
-            raise ModelError(f"{type(model).__name__.lower()}: {name} must be positive")
+            raise ModelError(f"{kind}: {name} must be positive")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -170,28 +169,6 @@ class Amorphous:
             coefficients.append(_taylor(nodes[around], values[around], nodes[place]))
         coefficients.append(_taylor(nodes[ends[1]], values[ends[1]], nodes[-1]))
         return np.array(begins), np.array(coefficients)
-
-
-def amorphous_tuple(values: Sequence[object]) -> tuple[Amorphous, ...]:
-    """Check that all values are amorphous matter, and return them as a tuple.
-
-    Parameters
-    ----------
-    values : sequence of Amorphous
-        The values.
-
-    Raises
-    ------
-    ModelError
-        If a value is not an `Amorphous`.
-    """
-    if not isinstance(values, Sequence):
-        raise ModelError("experiment: backgrounds must be a sequence of Amorphous")
-    found = tuple(each for each in values if isinstance(each, Amorphous))
-    if len(found) != len(values):
-        raise ModelError("experiment: backgrounds must be a sequence of Amorphous")
-    # the same object, so that plans recognise what experiments share
-    return values if isinstance(values, tuple) and len(found) == len(values) else found
 
 
 def _taylor(nodes: np.ndarray, values: np.ndarray, at: float) -> np.ndarray:

@@ -7,6 +7,7 @@ import operator
 import warnings
 from collections.abc import Iterable
 from enum import StrEnum
+from types import UnionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.arrays import norm, unit
 
 Member = TypeVar("Member", bound=StrEnum)
+Item = TypeVar("Item")
 
 ROUNDED_UNIT = 4.0 * float(np.finfo(np.float64).eps)
 """Largest difference of a unit vector's length from 1."""
@@ -155,6 +157,39 @@ def three(values: Any, name: str) -> tuple[Any, Any, Any]:
     if len(items) != 3:
         raise ModelError(f"{name}: expected three values, got {values!r}")
     return items
+
+
+def tuple_of(kind: type | UnionType, values: Iterable[Item], name: str) -> tuple[Item, ...]:
+    """Convert an iterable of models to a tuple.
+
+    Parameters
+    ----------
+    kind : type or union of types
+        Type of the models.
+    values : iterable
+        The models.
+    name : str
+        Name of the quantity, for the message.
+
+    Returns
+    -------
+    tuple
+        The models. A tuple is returned itself, so that plans recognise what experiments share.
+
+    Raises
+    ------
+    ModelError
+        If a value has another type, or there is no iterable.
+    """
+    members = kind.__args__ if isinstance(kind, UnionType) else (kind,)
+    kinds = " or ".join(each.__name__ for each in members)
+    if not isinstance(values, Iterable):
+        raise ModelError(f"{name} must be a sequence of {kinds}, got {values!r}")
+    found = tuple(values)
+    for each in found:
+        if not isinstance(each, kind):
+            raise ModelError(f"{name} must be a sequence of {kinds}, got {each!r} in it")
+    return found
 
 
 def direction(values: Any, what: str) -> np.ndarray:

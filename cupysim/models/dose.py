@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
-from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
+from cupysim.constants import JOULE_PER_ELECTRONVOLT
 from cupysim.errors import ModelError
+from cupysim.models.absorption_tables import coefficient, photon_energy
 from cupysim.models.checks import finite
 from cupysim.models.experiment import Experiment
 from cupysim.optional_libraries import require
-
-JOULE_PER_ELECTRONVOLT = 1.602176634e-19
-"""Energy of one electronvolt (J), exact in the SI."""
 
 SQUARE_METRES_PER_KILOGRAM = 0.1
 """One cm^2/g in m^2/kg."""
@@ -61,17 +57,14 @@ def absorbed_dose(experiment: Experiment, material: str) -> float:
     for wavelength, share in zip(
         sources.wavelengths, sources.brightness / sources.brightness.sum(), strict=True
     ):
-        energy = ELECTRONVOLT_ANGSTROM / (float(wavelength) / ANGSTROM)
-        try:
-            # of unit density, the coefficient is the one of a mass
-            coefficient = float(xraydb.material_mu(formula, energy, density=1.0, kind="photo"))
-        except (ValueError, TypeError, KeyError):
-            coefficient = math.nan
-        if not 0.0 < coefficient < math.inf:
+        energy = photon_energy(float(wavelength))
+        # at unit density, this is the mass coefficient
+        per_gram = coefficient(xraydb, formula, 1.0, float(wavelength), "photo")
+        if per_gram is None:
             raise ModelError(
                 f"dose: xraydb has no coefficient of {material!r} at {energy:g} eV; give a formula "
                 "or a name that it knows"
             )
-        mass = SQUARE_METRES_PER_KILOGRAM * coefficient
+        mass = SQUARE_METRES_PER_KILOGRAM * per_gram
         dose += float(share) * mass * energy * JOULE_PER_ELECTRONVOLT
     return finite(experiment.beam.fluence * dose, "dose")

@@ -14,15 +14,15 @@ from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.cell import Lattice
 from cupysim.maths.detector_geometry import PanelGeometry
 from cupysim.maths.rotations import rotate_axis
-from cupysim.models.attenuation import Attenuator, attenuator_tuple
-from cupysim.models.background import Amorphous, Water, amorphous_tuple
+from cupysim.models.attenuation import Attenuator
+from cupysim.models.background import Amorphous, Water
 from cupysim.models.beam import Beam, Sources
-from cupysim.models.checks import assign, warn_of_length
+from cupysim.models.checks import assign, tuple_of, warn_of_length
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
 from cupysim.models.detector import Detector, PlacedDetector
 from cupysim.models.flat_panels import flat_panels
-from cupysim.models.further_crystal import FurtherCrystal, further_tuple
+from cupysim.models.further_crystal import FurtherCrystal
 from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector, PlacedPanels
@@ -104,9 +104,11 @@ class Experiment:
         assign(
             self,
             quirks=policy,
-            backgrounds=amorphous_tuple(self.backgrounds),
-            further_crystals=further_tuple(self.further_crystals),
-            attenuators=attenuator_tuple(self.attenuators),
+            backgrounds=tuple_of(Amorphous, self.backgrounds, "experiment: backgrounds"),
+            further_crystals=tuple_of(
+                FurtherCrystal, self.further_crystals, "experiment: further_crystals"
+            ),
+            attenuators=tuple_of(Attenuator, self.attenuators, "experiment: attenuators"),
         )
         self._check_detector()
         mask, shape = self.rendering.mask, self.image_shape

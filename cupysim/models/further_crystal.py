@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cupysim.errors import ModelError
@@ -52,18 +51,3 @@ class FurtherCrystal:
                 "further crystal: structure_factors must be StructureFactors, got "
                 f"{self.structure_factors!r}"
             )
-
-
-def further_tuple(given: Iterable[FurtherCrystal]) -> tuple[FurtherCrystal, ...]:
-    """Further crystals as a tuple.
-
-    Raises
-    ------
-    ModelError
-        If one of them is no `FurtherCrystal`.
-    """
-    found = tuple(given)
-    for each in found:
-        if not isinstance(each, FurtherCrystal):
-            raise ModelError(f"experiment: further_crystals must be FurtherCrystals, got {each!r}")
-    return found

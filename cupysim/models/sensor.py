@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
-from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.errors import ModelError
+from cupysim.models.absorption_tables import coefficient, photon_energy
 from cupysim.models.checks import assign, finite, number, whole
 from cupysim.models.sampling import Sweep
 
@@ -130,11 +129,9 @@ def attenuation(material: str, wavelength: float) -> float:
         raise ModelError(
             f"material: xraydb has no density of {material!r}; it knows Si, CdTe, GaAs and others"
         )
-    energy = ELECTRONVOLT_ANGSTROM / (metres / ANGSTROM)
-    try:
-        per_cm = float(xraydb.material_mu(known.formula, energy, density=known.density))
-    except (ValueError, TypeError):
-        per_cm = math.nan
-    if not 0.0 < per_cm < math.inf:
-        raise ModelError(f"wavelength: xraydb has no attenuation of {material} at {energy:g} eV")
+    per_cm = coefficient(xraydb, known.formula, known.density, metres)
+    if per_cm is None:
+        raise ModelError(
+            f"wavelength: xraydb has no attenuation of {material} at {photon_energy(metres):g} eV"
+        )
     return PER_CM * per_cm

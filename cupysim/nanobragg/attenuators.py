@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
-from cupysim.errors import ModelError, OptionError
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from cupysim.drop_ins.units import MM
+from cupysim.errors import CupysimWarning, ModelError, OptionError
 from cupysim.models.attenuation import Attenuator, Beamstop, FlightPath, Slab, Sphere
+from cupysim.models.beam import Sources
 from cupysim.models.dose import absorbed_dose
 from cupysim.models.experiment import Experiment
 from cupysim.models.sensor import attenuation
 from cupysim.nanobragg.arguments import Arguments
 
-MILLIMETRE = 1e-3
+LARGEST_VARIATION = 0.05
+"""Largest relative difference of an attenuation coefficient from its mean over the beam that needs
+no warning."""
 
 SAMPLES: dict[str, type[Slab] | type[Sphere]] = {"slab": Slab, "sphere": Sphere}
 """Shapes of samples by name."""
 
+MODELS = ("beamstop", "dose", *SAMPLES)
+"""Beginnings of messages, which the name of an option replaces."""
 
-def attenuators(args: Arguments, wavelength: float) -> tuple[Attenuator, ...]:
-    """Make the attenuators of a command line.
+
+def with_attenuators(args: Arguments, experiment: Experiment) -> Experiment:
+    """Add the attenuators of a command line to an experiment.
 
     Parameters
     ----------
     args : Arguments
         Values of the options.
-    wavelength : float
-        Wavelength (m) at which materials absorb.
+    experiment : Experiment
+        The experiment without them. Materials absorb at the wavelengths of its beam.
 
     Raises
     ------
     CupysimError
         If a value is not understood, xraydb does not know a material, or is not installed.
     """
+    with warnings.catch_warnings():
+        # the experiment with attenuators gives the same warnings of its sources
+        warnings.simplefilter("ignore", CupysimWarning)
+        sources = experiment.sources
     found: list[Attenuator] = []
     if args.absorption is not None:
         kind, material, size = _sample(args.absorption)
-        found.append(kind(_attenuation("-absorption", material, wavelength), size))
+        coefficient = _attenuation("-absorption", material, sources)
+        with _told_of("-absorption"):
+            found.append(kind(coefficient, size))
     if args.flight_path is not None:
-        found.append(FlightPath(_attenuation("-flight_path", args.flight_path, wavelength)))
+        found.append(FlightPath(_attenuation("-flight_path", args.flight_path, sources)))
     if args.beamstop is not None:
-        try:
+        with _told_of("-beamstop"):
             found.append(Beamstop(*args.beamstop))
-        except ModelError as error:
-            raise OptionError("-beamstop", str(error).removeprefix("beamstop: ")) from error
-    return tuple(found)
+    with warnings.catch_warnings():
+        # the experiment without attenuators has given the same warnings
+        warnings.simplefilter("ignore", CupysimWarning)
+        return replace(experiment, attenuators=tuple(found))
 
 
 def dose_line(material: str, experiment: Experiment) -> str:
@@ -52,30 +73,51 @@ def dose_line(material: str, experiment: Experiment) -> str:
     CupysimError
         If xraydb does not know the material, or is not installed.
     """
-    try:
+    with _told_of("-dose"):
         megagray = 1e-6 * absorbed_dose(experiment, material)
-    except ModelError as error:
-        raise OptionError("-dose", str(error).removeprefix("dose: ")) from error
     return f"dose: {megagray:.4g} MGy in {material}, from {experiment.beam.fluence:.4g} photons/m^2"
 
 
 def _sample(value: str) -> tuple[type[Slab] | type[Sphere], str, float]:
     """Shape, material and size (m) of a value of -absorption."""
     kind, _, rest = value.partition(",")
-    material, _, size = rest.rpartition(",")
+    kind, (material, _, size) = kind.strip(), rest.rpartition(",")
     try:
         millimetres = float(size)
     except ValueError:
         millimetres = -1.0
-    if kind not in SAMPLES or not material or not 0.0 <= millimetres < 1e6:
+    if kind not in SAMPLES or not material.strip() or not 0.0 <= millimetres < 1e6:
         raise OptionError(
             "-absorption", f"expected slab,MATERIAL,MM or sphere,MATERIAL,MM, got {value[:60]!r}"
         )
-    return SAMPLES[kind], material, MILLIMETRE * millimetres
+    return SAMPLES[kind], material.strip(), MM.to_si(millimetres)
 
 
-def _attenuation(option: str, material: str, wavelength: float) -> float:
+def _attenuation(option: str, material: str, sources: Sources) -> float:
+    """Attenuation coefficient (1/m): the mean over the photons of the beam."""
+    wavelengths, place = np.unique(sources.wavelengths, return_inverse=True)
+    with _told_of(option):
+        each = np.array([attenuation(material, float(wavelength)) for wavelength in wavelengths])
+    mean = float(np.average(each[place], weights=sources.brightness))
+    varies = float(np.abs(each / mean - 1.0).max())
+    if varies > LARGEST_VARIATION:
+        warnings.warn(
+            CupysimWarning(
+                f"{option}: the attenuation coefficient of {material} at the wavelengths of the "
+                f"beam differs from its mean by up to {100 * varies:.2g} %; all wavelengths are "
+                "weakened by the mean"
+            ),
+            stacklevel=2,
+        )
+    return mean
+
+
+@contextmanager
+def _told_of(option: str) -> Iterator[None]:
+    """Errors of models as errors of an option."""
     try:
-        return attenuation(material, wavelength)
+        yield
     except ModelError as error:
-        raise OptionError(option, str(error)) from error
+        what, _, rest = str(error).partition(": ")
+        told = rest if what in MODELS else str(error)
+        raise OptionError(option, told) from error

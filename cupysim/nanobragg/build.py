@@ -19,7 +19,6 @@ from cupysim.drop_ins.sweeps import (
 from cupysim.errors import CupysimWarning, FileFormatError, ModelError, OptionError
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
-from cupysim.models.attenuation import Attenuator
 from cupysim.models.background import Amorphous, Water
 from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
@@ -123,13 +122,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     if mask is not None and mask.all():
         remark = f"{args.mask_file}: the mask excludes no pixel"
         warnings.warn(CupysimWarning(remark), stacklevel=2)
-    weakened: tuple[Attenuator, ...] = ()
-    if not {"-absorption", "-flight_path", "-beamstop"}.isdisjoint(seen):
-        from cupysim.nanobragg.attenuators import attenuators
-
-        weakened = attenuators(args, beam.wavelength)
     experiment = Experiment(
-        attenuators=weakened,
         beam=beam,
         crystal=first.crystal,
         detector=detector,
@@ -147,6 +140,10 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         rendering=_rendering(args, mask),
         quirks=quirks,
     )
+    if not {"-absorption", "-flight_path", "-beamstop"}.isdisjoint(seen):
+        from cupysim.nanobragg.attenuators import with_attenuators
+
+        experiment = with_attenuators(args, experiment)
     warn_of_late_size(args, experiment)
     warn_of_few_steps(args, experiment)
     warn_of_sources_elsewhere(args, experiment)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
-from cupysim.errors import ModelError
+from cupysim.errors import CupysimWarning, ModelError
 from cupysim.models.attenuation import Beamstop
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
@@ -50,6 +52,7 @@ def pixel_fractions(experiment: Experiment) -> np.ndarray | None:
     # only shadows have edges within pixels
     parts = PARTS if any(isinstance(each, Beamstop) for each in attenuators) else 1
     places = (np.arange(parts) + 0.5) / parts
+    without_shadow = {each for each in attenuators if isinstance(each, Beamstop)}
     found = np.ones((len(experiment.flat_panels), detector.n_slow, detector.n_fast), np.float32)
     for panel, fractions in zip(experiment.flat_panels, found, strict=True):
         for first in range(0, panel.n_slow, ROWS_AT_ONCE):
@@ -63,9 +66,21 @@ def pixel_fractions(experiment: Experiment) -> np.ndarray | None:
                     position = panel.position(fast, slow)
                     product = np.ones_like(total)
                     for each in attenuators:
-                        product *= each.fraction(position, beam)
+                        passed = each.fraction(position, beam)
+                        if isinstance(each, Beamstop) and (passed < 1.0).any():
+                            without_shadow.discard(each)
+                        product *= passed
                     total += product
             fractions[rows, : panel.n_fast] = total / parts**2
+    for each in without_shadow:
+        if each.transmission < 1.0:
+            warnings.warn(
+                CupysimWarning(
+                    f"the beamstop {1e3 * each.distance:g} mm from the sample, with a diameter of "
+                    f"{1e3 * each.diameter:g} mm, has no shadow on the detector"
+                ),
+                stacklevel=2,
+            )
     found.setflags(write=False)
     _last[:] = [(detector, key, found)]
     return found

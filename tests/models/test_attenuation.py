@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cupysim import (
     Beamstop,
     Campaign,
     CupysimError,
+    CupysimWarning,
     Experiment,
     FlightPath,
     FurtherCrystal,
@@ -27,8 +29,9 @@ from cupysim import (
     simulate,
 )
 from cupysim.formats import nexus
-from cupysim.maths.absorption import slab_transmission, sphere_transmission
+from cupysim.maths.absorption import LARGEST_SPHERE, slab_transmission, sphere_transmission
 from cupysim.models.parameters import changed
+from cupysim.models.sensor import attenuation
 from tests.conftest import Run
 from tests.tolerances import FLOAT32_BITS
 
@@ -51,6 +54,17 @@ def test_sphere_forward_and_backward(radius: float) -> None:
     if radius < 0.01:
         backward = 1.0 - 1.5 * radius
     np.testing.assert_allclose(found, [forward, backward], rtol=QUADRATURE)
+
+
+def test_spheres_that_absorb_too_much() -> None:
+    """The quadrature is good up to a limit; beyond it there is no sphere."""
+    exponent = math.exp(-2.0 * LARGEST_SPHERE) * (0.5 + LARGEST_SPHERE + LARGEST_SPHERE**2)
+    expected = 1.5 / LARGEST_SPHERE**3 * (0.5 - exponent)
+    found = sphere_transmission(LARGEST_SPHERE, np.array([1.0]))
+    assert found[0] == pytest.approx(expected, rel=6e-4)
+    Sphere(2.0 * LARGEST_SPHERE, 1.0)
+    with pytest.raises(CupysimError, match="sphere: attenuation times radius must be at most 5"):
+        Sphere(2.01 * LARGEST_SPHERE, 1.0)
 
 
 def test_sphere_at_right_angles() -> None:
@@ -132,6 +146,60 @@ def test_the_shadow_of_a_beamstop(backend: str) -> None:
     )
 
 
+def test_a_beamstop_without_a_shadow(backend: str) -> None:
+    """Behind the detector, beside it, and between the points of the pixels."""
+    plain = from_args(WORDS)
+    whole = simulate(plain, backend).array
+    for stop in (Beamstop(0.06, 0.02), Beamstop(0.02, 1e-6)):
+        with pytest.warns(CupysimWarning, match="has no shadow on the detector"):
+            image = simulate(replace(plain, attenuators=(stop,)), backend).array
+        np.testing.assert_array_equal(image, whole)
+
+
+def test_nothing_arrives() -> None:
+    dark = replace(from_args(WORDS), attenuators=(FlightPath(1e6),))
+    with pytest.warns(CupysimWarning, match="flight path or beamstop absorb all photons"):
+        assert not simulate(dark).array.any()
+
+
+def test_materials_at_several_wavelengths() -> None:
+    """The coefficient is the mean over the photons of the beam."""
+    pytest.importorskip("xraydb")
+    words = "-cell 50 -default_F 1 -N 3 -detpixels 9 -pixel 4 -lambda 1 -corrected"
+    with pytest.warns(CupysimWarning, match="air at the wavelengths of the beam differs"):
+        two = from_args(f"{words} -spectrum two-colour,20,0.01 -flight_path air")
+    (path,) = two.attenuators
+    assert isinstance(path, FlightPath)
+    wavelengths, shares = two.sources.wavelengths, two.sources.brightness
+    each = [attenuation("air", wavelength) for wavelength in wavelengths.tolist()]
+    assert path.attenuation == pytest.approx(np.average(each, weights=shares), rel=1e-12)
+    assert abs(path.attenuation / attenuation("air", 1e-10) - 1.0) > 0.01
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CupysimWarning)
+        from_args(f"{words} -spectrum gaussian,0.1 -flight_path air")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"attenuators": None}, "experiment: attenuators must be a sequence of Beamstop or"),
+        ({"attenuators": (1.0,)}, "experiment: attenuators must be a sequence of Beamstop or"),
+        ({"further_crystals": None}, "further_crystals must be a sequence of FurtherCrystal"),
+        ({"further_crystals": ("a",)}, "further_crystals must be a sequence of FurtherCrystal"),
+    ],
+)
+def test_wrong_types(wrong: dict[str, object], told: str) -> None:
+    with pytest.raises(CupysimError, match=told):
+        replace(from_args(WORDS), **wrong)  # type: ignore[arg-type]
+
+
+def test_impossible_numbers() -> None:
+    with pytest.raises(CupysimError, match="slab: attenuation times thickness"):
+        Slab(1e200, 1e200)
+    with pytest.raises(CupysimError, match="flight path: attenuation must not be negative"):
+        FlightPath(-1.0)
+
+
 def test_derivatives_are_weakened(backend: str) -> None:
     plain = from_args(WORDS)
     weak = replace(plain, attenuators=(Slab(2e3, 2e-4), Beamstop(0.02, 0.004)))
@@ -198,6 +266,7 @@ def test_files_and_traces(tmp_path: Path, run: Run) -> None:
     [
         ("-absorption cube,water,1", "expected slab,MATERIAL,MM or sphere,MATERIAL,MM"),
         ("-absorption slab,water,thick", "expected slab"),
+        ("-absorption sphere,Pb,1", "-absorption: attenuation times radius must be at most 5"),
         ("-absorption slab,unobtainium,1", "-absorption: material"),
         ("-flight_path unobtainium", "-flight_path: material"),
         ("-beamstop 20 0", "-beamstop: diameter must be positive"),
@@ -210,6 +279,14 @@ def test_mistakes(words: str, told: str, run: Run) -> None:
     outcome = run(f"{WORDS} {words}")
     assert (outcome.status, outcome.files) == (9, {})
     assert told in outcome.err
+
+
+def test_blanks_in_a_sample(run: Run) -> None:
+    pytest.importorskip("xraydb")
+    image = run(f"{WORDS} -absorption slab,water,0.5").float_image(24, 24)
+    words = [*WORDS.split(), "-floatfile", "b.bin", "-absorption", " slab, water, 0.5"]
+    spaced = run(words).float_image(24, 24, "b.bin")
+    np.testing.assert_array_equal(spaced, image)
 
 
 def test_batches_and_other_detectors(backend: str) -> None:
@@ -235,6 +312,25 @@ def test_fits_know_the_fractions() -> None:
     assert np.degrees(found.experiment.crystal.misset) == pytest.approx([10, 20, 30], abs=3e-3)
     place = found.names.index("scale")
     assert abs(found.values[place] - 1.0) < 4.0 * found.sigmas[place] < 0.05
+
+
+def test_campaigns_of_varying_wavelength(tmp_path: Path) -> None:
+    pytest.importorskip("xraydb")
+    words = "-cell 50 -default_F 30 -N 6 -detpixels 16 -pixel 2 -corrected"
+    for option in ("-flight_path air", "-beamstop 20 4"):
+        campaign = {
+            "campaign": {"shots": 2},
+            "base": {"arguments": f"{words} {option}"},
+            "vary": {
+                "orientation": "uniform",
+                "wavelength": {"uniform": [0.99, 1.01], "mode": "times"},
+            },
+        }
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            Campaign(campaign, tmp_path / option[1:4])
+        told = ["attenuation of sample and flight path" in str(each.message) for each in caught]
+        assert any(told) == (option == "-flight_path air")
 
 
 def test_campaigns(tmp_path: Path) -> None:

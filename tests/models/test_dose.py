@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cupysim import CupysimError, Spectrum, absorbed_dose, from_args
+from cupysim import Campaign, CupysimError, Spectrum, absorbed_dose, from_args
 from tests.conftest import Run
 
 pytest.importorskip("xraydb")
@@ -57,6 +58,13 @@ def test_command(run: Run) -> None:
     assert "-dose: xraydb has no coefficient of 'unobtainium'" in refused.err
 
 
-def test_impossible_materials() -> None:
+@pytest.mark.parametrize("material", ["?", "", " "])
+def test_impossible_materials(material: str) -> None:
     with pytest.raises(CupysimError, match="no coefficient"):
-        absorbed_dose(from_args(WORDS), "?")
+        absorbed_dose(from_args(WORDS), material)
+
+
+def test_campaigns_do_not_print_it(tmp_path: Path) -> None:
+    with pytest.raises(CupysimError, match="-dose: the report of a single image"):
+        Campaign({"campaign": {"shots": 1}, "base": {"arguments": f"{WORDS} -dose water"}},
+                 tmp_path)  # fmt: skip

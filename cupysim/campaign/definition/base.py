@@ -19,6 +19,7 @@ NOT_OF_A_BASE = {
          "geomfile", "exptfile", "pngfile", "provenance", "printout", "printout_pixel"), _OUTPUT,
     ),
     "crystals": "[vary] crystals draws the number of crystals of a shot",
+    "dose": "the report of a single image has the dose; in Python, absorbed_dose(shot, material)",
     "convergence": "campaigns need numbers of steps",
     "seed": "the seed of a campaign is in [campaign]",
     "noise": "[output] has noise",

@@ -10,6 +10,7 @@ import numpy as np
 from cupysim.campaign.definition.campaign import CampaignDefinition, Variation
 from cupysim.campaign.definition.names import SHARED
 from cupysim.errors import CupysimWarning
+from cupysim.models.attenuation import Beamstop
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current, without_effect
 from cupysim.quirks import Quirk
@@ -69,6 +70,14 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
             "spectrum",
             "its sources are on the beam's axis, but those of the base are not, or diverge",
         )
+    if _of_material(base) and (spectra is not None or {"wavelength", "spectrum"} & names.keys()):
+        warnings.warn(
+            CupysimWarning(
+                f"{campaign.path}: the wavelength varies, but the attenuation of sample and flight "
+                "path stays that of the base's wavelengths"
+            ),
+            stacklevel=3,
+        )
     if campaign.spectra is not None and not base.corrects(Quirk.SOURCE_WEIGHTS_IGNORED):
         vary.fail(
             "spectrum", "nanoBragg ignores the weights of sources (Q13); add -corrected Q13 or all"
@@ -102,6 +111,11 @@ def _check_size(
             f"a typical {variation.name} would be {after:g} {kind.shown_unit}, but the base's is "
             f'{before:g}; mode = "times" multiplies',
         )
+
+
+def _of_material(base: Experiment) -> bool:
+    """Whether an attenuator has the coefficient of a material, which depends on the wavelength."""
+    return any(not isinstance(each, Beamstop) for each in base.attenuators)
 
 
 def _is_sweep(phi: Variation, base: Experiment) -> bool:
