@@ -22,8 +22,8 @@ class Gradients:
         Names of the parameters, in the order of `values`.
     values : ndarray or cupy.ndarray of float64, shape (n_parameters, [n_panels,] n_slow, n_fast)
         Derivative of each pixel's expected photons with respect to each parameter, in photons per
-        unit of the parameter (`units`); zero in pixels that were not
-        computed. Detectors of panels have an axis of panels.
+        unit of the parameter (`units`); zero in pixels that were not computed. Detectors of panels
+        have an axis of panels.
     photons : ndarray or cupy.ndarray of float64, shape ([n_panels,] n_slow, n_fast)
         Expected photons, before they are rounded to float32.
     structure_factors : FactorGradient or None
@@ -70,7 +70,7 @@ class Gradients:
         return cls(gradient_plan.names, images[:-1], images[-1], structure_factors, limits, share)
 
     def add(self, other: Gradients) -> Gradients:
-        """Add the photons and derivatives of a further crystal, in place."""
+        """Add the photons and derivatives of a further crystal, in place. The share stays."""
         self.values[...] += other.values
         self.photons[...] += other.photons
         limits = self.limits
@@ -78,7 +78,7 @@ class Gradients:
             limits = other.limits if limits is None else limits
         else:
             limits = limits + other.limits
-        return replace(self, limits=limits, share=0.5 * (self.share + other.share))
+        return replace(self, limits=limits)
 
     def __repr__(self) -> str:
         size = " x ".join(str(length) for length in reversed(self.photons.shape))

@@ -90,13 +90,18 @@ def differentiate_parts(
     Gradients
         The sums of photons and derivatives.
     """
-    first, *others = (backend.differentiate(part, observer, device_arrays) for part in plan.parts)
-    for other in others:
-        first = first.add(other)
+    total: Gradients | None = None
+    shares = []
+    for part in plan.parts:
+        found = backend.differentiate(part, observer, device_arrays)
+        shares.append(found.share)
+        total = found if total is None else total.add(found)
+    assert total is not None
+    total = replace(total, share=sum(shares) / len(shares))
     fractions = plan.plan.fractions
     if fractions is not None:
-        by_pixel = array_namespace(first.photons).asarray(fractions, dtype=np.float64)
+        by_pixel = array_namespace(total.photons).asarray(fractions, dtype=np.float64)
         shown = by_pixel if plan.plan.has_panels else by_pixel[0]
-        first.photons[...] *= shown
-        first.values[...] *= shown
-    return first
+        total.photons[...] *= shown
+        total.values[...] *= shown
+    return total

@@ -120,3 +120,25 @@ class RandomStream:
 def wrap_int32(number: int) -> int:
     """Reduce an integer to a 32-bit signed integer, with overflow."""
     return (int(number) + INT32_RANGE // 2) % INT32_RANGE - INT32_RANGE // 2
+
+
+def further_seed(seed: int, place: int) -> int:
+    """Seed of one of several crystals, such that their random numbers differ.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the first crystal.
+    place : int
+        Number of the crystal, from 0.
+
+    Returns
+    -------
+    int
+        The seed plus the number. A negative seed does not choose a stream, so that it counts as 1
+        for all crystals but the first.
+    """
+    if place == 0:
+        return seed
+    first = max(wrap_int32(seed), 1)
+    return (first + place - 1) % (MODULUS - 1) + 1

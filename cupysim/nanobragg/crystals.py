@@ -12,7 +12,7 @@ from cupysim.errors import CupysimError, FileFormatError, OptionError
 from cupysim.formats.structures.structure import Structure
 from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.mosaic import random_misset
-from cupysim.maths.nr_random import RandomStream, ShuffleTable
+from cupysim.maths.nr_random import RandomStream, ShuffleTable, further_seed
 from cupysim.models.beam import Beam
 from cupysim.models.crystal import LARGEST_CELL_SPREAD, Crystal, UnitCell
 from cupysim.models.detector import Detector
@@ -27,6 +27,8 @@ from cupysim.nanobragg.option_kinds import CRYSTAL, Kind
 from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.structure_files import (
     CONTRAST,
+    OPTIONS_OF_MODELS,
+    OPTIONS_OF_REFLECTIONS,
     measured_structure,
     structure_factors,
 )
@@ -41,17 +43,14 @@ OF_SHOT = frozenset({
 OF_CRYSTAL = {option.name: option for option in OPTIONS if option.group == CRYSTAL}
 """Options that describe the crystal, by name."""
 
-OF_STRUCTURE = frozenset({
-    "-hkl", "-pdb", "-mtzcol", "-merge", "-hydrogens", "-F000", "-k_sol", "-b_sol", "-default_F",
-    "-anomalous", "-edge",
-})  # fmt: skip
-"""Options that choose the structure factors."""
-
-OF_MODELS = ("-pdb", "-hydrogens", "-k_sol", "-b_sol", "-anomalous", "-edge")
+OF_MODELS = ("-pdb", *OPTIONS_OF_MODELS, "-edge")
 """Options of structure factors that are calculated."""
 
-OF_REFLECTIONS = ("-hkl", "-mtzcol", "-merge")
+OF_REFLECTIONS = ("-hkl", *OPTIONS_OF_REFLECTIONS)
 """Options of structure factors that are read."""
+
+OF_STRUCTURE = frozenset({*OF_MODELS, *OF_REFLECTIONS, "-F000", "-default_F"})
+"""Options that choose the structure factors."""
 
 REPLACED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("-N", "-Na", "-Nb", "-Nc"), (
@@ -266,7 +265,8 @@ def _arguments(args: Arguments, line: CrystalLine, place: int, clock: int) -> Ar
 def _numbered(args: Arguments, place: int, clock: int, given: Mapping[str, Any]) -> Arguments:
     """Values of a crystal of several. Seeds that it does not give itself differ from the others."""
     misset_seed = clock if args.misset_seed is None else args.misset_seed
-    seeds = {"misset_seed": misset_seed + place, "mosaic_seed": args.mosaic_seed + place}
+    given_seeds = {"misset_seed": misset_seed, "mosaic_seed": args.mosaic_seed}
+    seeds = {name: further_seed(seed, place) for name, seed in given_seeds.items()}
     return Arguments(args.values | seeds | dict(given), args.seen)
 
 

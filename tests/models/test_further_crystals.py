@@ -28,8 +28,14 @@ from cupysim import (
     render_gradients,
     simulate,
 )
+from cupysim.backends.parts import differentiate_parts
+from cupysim.backends.rendered import Observer
+from cupysim.backends.select import open_backend
 from cupysim.formats import nexus
 from cupysim.models.parameters import changed
+from cupysim.models.tolerance import Tolerance
+from cupysim.plan.gradient_plan import plan_of_crystals
+from cupysim.plan.planning import make_plan
 from tests.conftest import INPUTS, Run
 from tests.gradients.changes import STEPS
 from tests.tolerances import FLOAT32_BITS
@@ -105,6 +111,18 @@ def test_the_scale_leaves_the_background_as_it_is(backend: str) -> None:
     expected = simulate(whole, backend).array - 0.5 * dry
     image = simulate(half, backend).array
     np.testing.assert_allclose(image, expected, rtol=SUMS, atol=SUMS * expected.max())
+
+
+def test_the_share_of_terms_is_a_mean(backend: str) -> None:
+    """Each of three crystals counts once."""
+    experiment = together(base("-pixel 0.1 -N 40 -gauss_xtal -Xbeam 0 -Ybeam 0"))
+    plans = [make_plan(each) for each in experiment.each_crystal]
+    plan = plan_of_crystals(experiment, plans, "misset").within(Tolerance.read(1.0))
+    opened = open_backend(backend, "double", None)
+    whole = differentiate_parts(opened, plan, Observer(), device_arrays=False)
+    shares = [opened.differentiate(part, Observer()).share for part in plan.parts]
+    assert len(set(shares)) == 3
+    assert whole.share == pytest.approx(np.mean(shares), rel=1e-12)
 
 
 @pytest.mark.parametrize("tolerance", ["1e-3peak", "0.05"])
@@ -236,6 +254,18 @@ def test_random_crystals_differ(tmp_path: Path) -> None:
     assert first != second
     rotations = [each.mosaicity.rotations for each in crystals]
     assert not np.array_equal(rotations[0], rotations[1])
+
+
+@pytest.mark.parametrize("seed", [-5, 0, 1, 2147483646, 2147483647])
+@pytest.mark.parametrize("model", ["nanobragg", "simtbx"])
+def test_derived_seeds_differ(seed: int, model: str, tmp_path: Path) -> None:
+    """Seeds below 1 do not choose a stream, and the largest has a stream of zeros."""
+    (tmp_path / "a.txt").write_text("-misset random\n" * 3)
+    seeds = f"-misset_seed {seed} -mosaic_seed {seed} -mosaic 1 -mosaic_dom 4"
+    words = f"{WORDS} -crystals {tmp_path / 'a.txt'} {seeds} -domain_model {model}"
+    crystals = [each.crystal for each in from_args(words).each_crystal]
+    assert len({each.misset for each in crystals}) == 3
+    assert len({each.mosaicity.rotations[1].tobytes() for each in crystals}) == 3
 
 
 @pytest.mark.parametrize(
