@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +87,15 @@ def test_spellings(spelling: str, run: Run) -> None:
     assert "-phisteps 4: half as many change" in outcome.out
 
 
+def test_domains_of_another_crystal(tmp_path: Path, run: Run) -> None:
+    """The first crystal is perfect; the second needs domains."""
+    (tmp_path / "a.txt").write_text("-misset 10 20 30\n-misset 1 2 3 -mosaic 0.3\n")
+    words = f"{WORDS} -domain_model normal -crystals a.txt -mosaic_dom auto -convergence 20"
+    outcome = run(words)
+    assert outcome.status == 0, outcome.err
+    assert ": half as many change" in outcome.out
+
+
 def test_a_limit_without_auto_is_told(run: Run) -> None:
     assert "-convergence has no effect" in run(f"{WORDS} -convergence 5").err
 
@@ -131,7 +141,7 @@ def test_command(run: Run) -> None:
         ("-mosaic_dom auto", "auto needs a mosaic spread, or -spread_edges"),
         ("-mosaic_dom many", "-mosaic_dom: expected an integer"),
         ("-mosaic_dom auto -mosaic 1 -convergence 0", "-convergence: must be positive"),
-        ("-mosaic_dom auto -mosaic 1 -convergence 200", "between 0 and 1"),
+        ("-mosaic_dom auto -mosaic 1 -convergence 200", "must be above 0 and below 100 %, got 200"),
     ],
 )
 def test_mistakes_on_the_command_line(words: str, told: str, run: Run) -> None:

@@ -57,12 +57,17 @@ def with_chosen_steps(words: Sequence[str]) -> tuple[list[str], str]:
         warnings.simplefilter("ignore", CupysimWarning)
         job = build(_replaced(words, 2, 2))
     args = job.arguments
+    if not 0.0 < args.convergence < 1.0:
+        raise OptionError(
+            "-convergence", f"must be above 0 and below 100 %, got {100 * args.convergence:g}"
+        )
     if "-phisteps" in places:
         if not args.oscillation:
             raise OptionError("-phisteps", "auto needs the width of the rotation, -osc")
         if "-phistep" in args.seen:
             raise OptionError("-phistep", "the step follows from -osc and -phisteps auto")
-    if "-mosaic_dom" in places and job.experiment.crystal.mosaicity.n_domains == 1:
+    crystals = [each.crystal for each in job.experiment.each_crystal]
+    if "-mosaic_dom" in places and all(each.mosaicity.n_domains == 1 for each in crystals):
         raise OptionError("-mosaic_dom", "auto needs a mosaic spread, or -spread_edges")
     chosen = ["-mosaic_dom" in places, "-phisteps" in places]
     with Renderer(

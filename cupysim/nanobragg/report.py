@@ -30,6 +30,7 @@ from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.arguments import RANDOM, Arguments
 from cupysim.nanobragg.build import detector_size
 from cupysim.nanobragg.job import Job
+from cupysim.nanobragg.model_texts import background_text, cell_spread_text, mosaic_text
 from cupysim.nanobragg.panel_report import panel_lines
 
 BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
@@ -284,16 +285,12 @@ def _new_models(experiment: Experiment) -> Iterator[str]:
         first, last = (1e10 * edge for edge in edges)
         yield f"  spectrum of {len(spectrum.wavelengths)} wavelengths from {first:g} to {last:g} A"
     if mosaicity.has_axes:
-        spreads = " ".join(f"{DEGREES_PER_RADIAN * spread:g}" for spread in mosaicity.spreads)
-        yield f"  mosaic spreads about axes of the crystal: {spreads} degrees"
-    if any(experiment.crystal.cell_spreads):
-        spreads = " ".join(f"{100.0 * spread:g}" for spread in experiment.crystal.cell_spreads)
-        yield f"  edges of the cell vary by {spreads} %"
+        yield f"  mosaic spreads about axes of the crystal: {mosaic_text(mosaicity)}"
+    varying = cell_spread_text(experiment.crystal)
+    if varying:
+        yield f"  {varying}"
     for matter in experiment.backgrounds:
-        yield (
-            f"  background: {1e3 * matter.thickness:g} mm of {1e-6 * matter.density:g} g/cm^3 and "
-            f"{matter.molar_mass:g} g/mol"
-        )
+        yield f"  background: {background_text(matter)}"
 
 
 def _detector_summary(args: Arguments, experiment: Experiment) -> Iterator[str]:

@@ -105,14 +105,14 @@ def test_traces_show_each_domain(run: Run) -> None:
 
 
 def test_within_a_tolerance(backend: str) -> None:
-    experiment = from_args(f"{WORDS} -mosaic_dom 20 {SPREAD_WORDS} {FINE} -gauss_xtal -N 30")
+    words = f"{WORDS} -mosaic_dom 20 {SPREAD_WORDS} {FINE} -pixel 0.1 -oversample 1"
+    experiment = from_args(f"{words} -gauss_xtal -N 30")
     exact = simulate(experiment, backend).array.astype(np.float64)
     found = simulate(experiment, backend, tolerance="1e-3peak")
     lacking = exact - found.array
-    assert lacking.max() <= (1e-3 + FLOAT32_BITS) * exact.max()
+    assert 0.0 < lacking.max() <= (1e-3 + FLOAT32_BITS) * exact.max()
     assert found.rendered.culled is not None
-    # NumPy tests larger groups of domains
-    assert found.rendered.culled.share < (0.9 if backend != "numpy" else 1.1)
+    assert found.rendered.culled.share < 0.3
 
 
 def test_predicted_spots_follow_the_cells() -> None:

@@ -18,6 +18,7 @@ from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.header_remarks import header_remarks
+from cupysim.nanobragg.model_texts import background_text, cell_spread_text, mosaic_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -162,11 +163,7 @@ def _content(content: Content) -> Iterator[tuple[str, str]]:
         yield f"cell{suffix}", _cell(each)
         yield f"crystal{suffix}", _crystal(each.crystal, each.cell_counts)
     for matter in experiment.backgrounds:
-        yield (
-            "background",
-            f"{1e3 * matter.thickness:g} mm of {1e-6 * matter.density:g} g/cm^3 and "
-            f"{matter.molar_mass:g} g/mol",
-        )
+        yield "background", background_text(matter)
     if content.spots is not None:
         yield (
             "spots",
@@ -189,13 +186,13 @@ def _crystal(crystal: Crystal, cell_counts: tuple[float, float, float]) -> str:
     """Size, shape, and what makes the crystal imperfect."""
     counts = " x ".join(f"{count:g}" for count in cell_counts)
     mosaicity = crystal.mosaicity
-    mosaic = " ".join(f"{spread * DEGREES_PER_RADIAN:g}" for spread in mosaicity.spreads)
     parts = [
-        f"{counts} cells, {crystal.shape}, mosaic {mosaic} degrees ({mosaicity.n_domains} domains)"
+        f"{counts} cells, {crystal.shape}, mosaic {mosaic_text(mosaicity)} "
+        f"({mosaicity.n_domains} domains)"
     ]
-    if any(crystal.cell_spreads):
-        spreads = " ".join(f"{100.0 * spread:g}" for spread in crystal.cell_spreads)
-        parts.append(f"edges vary by {spreads} %")
+    varying = cell_spread_text(crystal)
+    if varying:
+        parts.append(varying)
     if crystal.diffuse is not None:
         parts.append("with diffuse scattering")
     if crystal.scale != 1.0:

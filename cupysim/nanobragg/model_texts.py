@@ -1,0 +1,30 @@
+"""Short texts about models, for the report and for `cupysim info`."""
+
+from __future__ import annotations
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.models.background import Amorphous
+from cupysim.models.crystal import Crystal
+from cupysim.models.mosaicity import Mosaicity
+
+
+def background_text(matter: Amorphous) -> str:
+    """Thickness, density and molar mass of matter."""
+    return (
+        f"{1e3 * matter.thickness:g} mm of {1e-6 * matter.density:g} g/cm^3 and "
+        f"{matter.molar_mass:g} g/mol"
+    )
+
+
+def mosaic_text(mosaicity: Mosaicity) -> str:
+    """Mosaic spreads in degrees."""
+    spreads = " ".join(f"{spread * DEGREES_PER_RADIAN:g}" for spread in mosaicity.spreads)
+    return f"{spreads} degrees"
+
+
+def cell_spread_text(crystal: Crystal) -> str:
+    """How the edges of the cell vary; empty if they do not."""
+    if not any(crystal.cell_spreads):
+        return ""
+    spreads = " ".join(f"{100.0 * spread:g}" for spread in crystal.cell_spreads)
+    return f"edges of the cell vary by {spreads} %"
