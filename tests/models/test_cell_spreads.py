@@ -21,6 +21,7 @@ from cupysim import (
     simulate,
 )
 from cupysim.maths.mosaic_sets import low_discrepancy, normal_triples
+from cupysim.parity.traces.pixel_trace import trace_pixel
 from tests.conftest import Run
 from tests.tolerances import FLOAT32_BITS
 
@@ -99,7 +100,7 @@ def test_a_renderer_that_is_used_again(backend: str) -> None:
 
 def test_traces_show_each_domain(run: Run) -> None:
     words = f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS} -osc 2 -phisteps 2"
-    outcome = run(f"trace {words} --pixel 3 4 --step phi=5,subpixel=0,0")
+    outcome = run(f"trace {words} --pixel 3 4 --step phi=1,domain=1,subpixel=0,0")
     assert outcome.status == 0
     assert "phi_angle = 0.0261799387799149 rad" in outcome.out
 
@@ -158,3 +159,24 @@ def test_the_report_tells_what_nanobragg_lacks(run: Run) -> None:
     assert "  mosaic spreads about axes of the crystal: 1 2 3 degrees" in out
     assert "  spectrum of 5 wavelengths from " in out
     assert "  background: 0.1 mm of " in out
+
+
+def test_traces_number_angles_and_domains() -> None:
+    words = f"{WORDS} -mosaic 1 -mosaic_dom 4 -domain_model normal -osc 2 -phisteps 3"
+    experiment = from_args(f"{words} {SPREAD_WORDS}")
+    choice = {"sub_slow": 0, "sub_fast": 1, "phi": 2, "domain": 3}
+    trace = trace_pixel(experiment, 3, 4, choice)
+    setup = {value.name: value.numbers for value in trace.setup}
+    assert (setup["n_phi"], setup["n_domains"]) == ((3.0,), (4.0,))
+    (step,) = trace.steps
+    assert {name: step.where[name] for name in choice} == choice
+    found = {value.name: np.array(value.numbers) for value in step.values}
+    assert found["phi_angle"] == pytest.approx(experiment.spindle_angles[2:])
+    rotation = experiment.mosaicity.rotations[3]
+    np.testing.assert_array_equal(found["mosaic_rotation"], rotation.ravel())
+    change = 1.0 + normal_triples(4)[3] * SPREADS
+    turn = found["phi_rotation"].reshape(3, 3)
+    strained = 1e-10 * experiment.lattice.direct * change[:, None]
+    expected = strained @ turn.T @ rotation.T
+    cell = np.array([found[name] for name in "abc"])
+    np.testing.assert_allclose(cell, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())

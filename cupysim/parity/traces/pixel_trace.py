@@ -77,7 +77,7 @@ def trace_pixel(
                 f"{placed.n_slow} pixels, counted from 0 (fast slow)"
             )
     plan = single_pixel(make_plan(experiment), fast, slow, number)
-    counts = _counts(plan)
+    counts = _counts(experiment, plan)
     wanted = {} if choice is None or isinstance(choice, str) else dict(choice)
     for name, number in wanted.items():
         if name not in counts:
@@ -104,20 +104,17 @@ def trace_pixel(
     return PixelTrace((fast, slow), setup, tap.steps, result)
 
 
-def angles_of(experiment: Experiment, plan: RenderPlan) -> np.ndarray:
-    """Spindle angle (rad) of each orientation of the plan, which may have domains of many cells."""
-    angles = experiment.spindle_angles
-    return np.repeat(angles, plan.crystals.phi_cells.shape[2] // len(angles))
-
-
-def _counts(plan: RenderPlan) -> dict[str, int]:
+def _counts(experiment: Experiment, plan: RenderPlan) -> dict[str, int]:
+    """Numbers of steps by name. A plan may have domains of other cells as further angles."""
+    n_angles = len(experiment.spindle_angles)
+    n_orientations = plan.crystals.phi_cells.shape[2] * plan.crystals.mosaic_rotations.shape[2]
     return {
         "layer": plan.panels.n_layers,
         "sub_slow": plan.oversample,
         "sub_fast": plan.oversample,
         "source": len(plan.sources.channel),
-        "phi": plan.crystals.phi_cells.shape[2],
-        "domain": plan.crystals.mosaic_rotations.shape[2],
+        "phi": n_angles,
+        "domain": n_orientations // n_angles,
     }
 
 
@@ -132,7 +129,7 @@ def _columns(rotate: Callable[..., np.ndarray], *arguments: object) -> np.ndarra
 
 def _setup(experiment: Experiment, plan: RenderPlan, number: int) -> tuple[Value, ...]:
     panels, frame, detector = plan.panels, experiment.frame, experiment.detector
-    lattice, counts = experiment.lattice, _counts(plan)
+    lattice, counts = experiment.lattice, _counts(experiment, plan)
     edges = float(panels.pixel_fast[0, 0]), float(panels.pixel_slow[0, 0])
     is_alone = isinstance(detector, Detector)
     named = (
@@ -212,7 +209,7 @@ class _PixelTap(Tap):
         self.result: tuple[Value, ...] = ()
         self.photons = np.float32(0.0)
         self._best = -1.0
-        spindle, angles = experiment.frame.spindle, angles_of(experiment, plan)
+        spindle, angles = experiment.frame.spindle, experiment.spindle_angles
         self._angles = angles
         self._spindle_matrices = [_columns(rotate_axis, spindle, angle) for angle in angles]
 
@@ -303,7 +300,7 @@ class _PixelTap(Tap):
             Value("phi_rotation", _numbers(self._spindle_matrices[where["phi"]])),
             Value(
                 "mosaic_rotation",
-                _numbers(plan.crystals.mosaic_rotations[0, step.crystal, where["domain"]]),
+                _numbers(self._rotations(step.crystal)[where["domain"]]),
             ),
             *(Value(name, _numbers(cell[i]), "m") for i, name in enumerate("abc")),
             *self._reciprocal(cell),
@@ -319,6 +316,11 @@ class _PixelTap(Tap):
             Value("running_sum", (float(step.sums[number, 0]),), "electron^2"),
         )
         return StepTrace(where, values)
+
+    def _rotations(self, crystal: int) -> np.ndarray:
+        """Rotations of the domains, even if the plan has them as further angles."""
+        found: np.ndarray = self.plan.crystals.mosaic_rotations[0, crystal]
+        return found if len(found) == self.counts["domain"] else self.experiment.mosaicity.rotations
 
     def _amorphous(self, ray: Ray) -> list[Value]:
         """Scattering of amorphous matter, which is added once for each ray."""
