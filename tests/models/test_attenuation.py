@@ -317,7 +317,8 @@ def test_fits_know_the_fractions() -> None:
 def test_campaigns_of_varying_wavelength(tmp_path: Path) -> None:
     pytest.importorskip("xraydb")
     words = "-cell 50 -default_F 30 -N 6 -detpixels 16 -pixel 2 -corrected"
-    for option in ("-flight_path air", "-beamstop 20 4"):
+    absorbing = "-flight_path air -detector_thick 300 -detector_abs 500"
+    for option in (absorbing, "-beamstop 20 4"):
         campaign = {
             "campaign": {"shots": 2},
             "base": {"arguments": f"{words} {option}"},
@@ -329,8 +330,9 @@ def test_campaigns_of_varying_wavelength(tmp_path: Path) -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             Campaign(campaign, tmp_path / option[1:4])
-        told = ["attenuation of sample and flight path" in str(each.message) for each in caught]
-        assert any(told) == (option == "-flight_path air")
+        texts = [str(each.message) for each in caught]
+        told = ["coefficients of the flight path and the sensor stay" in text for text in texts]
+        assert any(told) == (option == absorbing)
 
 
 def test_campaigns(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from cupysim.campaign.definition.campaign import CampaignDefinition, Variation
 from cupysim.campaign.definition.names import SHARED
 from cupysim.errors import CupysimWarning
-from cupysim.models.attenuation import Beamstop
+from cupysim.models.attenuation import Beamstop, FlightPath
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current, without_effect
 from cupysim.quirks import Quirk
@@ -70,11 +70,12 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
             "spectrum",
             "its sources are on the beam's axis, but those of the base are not, or diverge",
         )
-    if _of_material(base) and (spectra is not None or {"wavelength", "spectrum"} & names.keys()):
+    absorbing = _absorbing(base)
+    if absorbing and (spectra is not None or {"wavelength", "spectrum"} & names.keys()):
         warnings.warn(
             CupysimWarning(
-                f"{campaign.path}: the wavelength varies, but the attenuation of sample and flight "
-                "path stays that of the base's wavelengths"
+                f"{campaign.path}: the wavelength varies, but the attenuation coefficients of "
+                f"{' and '.join(absorbing)} stay those at the base's wavelengths"
             ),
             stacklevel=3,
         )
@@ -113,9 +114,16 @@ def _check_size(
         )
 
 
-def _of_material(base: Experiment) -> bool:
-    """Whether an attenuator has the coefficient of a material, which depends on the wavelength."""
-    return any(not isinstance(each, Beamstop) for each in base.attenuators)
+def _absorbing(base: Experiment) -> list[str]:
+    """What has an attenuation coefficient, which in reality depends on the wavelength."""
+    found = [
+        "the flight path" if isinstance(each, FlightPath) else "the sample"
+        for each in base.attenuators
+        if not isinstance(each, Beamstop)
+    ]
+    if base.sensor.layers.range > 0.0 and base.sensor.attenuation > 0.0:
+        found.append("the sensor")
+    return found
 
 
 def _is_sweep(phi: Variation, base: Experiment) -> bool:
