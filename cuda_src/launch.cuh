@@ -188,7 +188,7 @@ struct Launch {
     // orientations, whose matrices follow each other element by element; the largest factors of blocks of
     // the table; the number of terms computed for each tile
     double tolerated;
-    double kahn;
+    double largest_kahn;  // absolute value
     const Int* tiles;
     const Int* tile_lanes;
     Int tiles_across;

@@ -134,8 +134,7 @@ class TileBounds {
         if (!(shortest > 0.0)) return LARGEST_BOUND;
         const double omega =
             solid_angle(launch.pixel_area, shortest, close < 0.0 ? -close : close, launch.point_pixel != 0);
-        const double kahn = launch.kahn < 0.0 ? -launch.kahn : launch.kahn;
-        return omega * larger(1.0, 0.5 * (1.0 + kahn)) * largest_capture(directions, layer);
+        return omega * larger(1.0, 0.5 * (1.0 + launch.largest_kahn)) * largest_capture(directions, layer);
     }
 
     // Prepares the test of a group. `weights` are the `largest_factors`.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cupysim.maths.nr_random import RandomStream
     from cupysim.models.attenuation import Beamstop, FlightPath, Slab, Sphere
     from cupysim.models.background import Amorphous, Water
-    from cupysim.models.beam import Beam, Sources
+    from cupysim.models.beam import Beam
     from cupysim.models.conventions import Convention, Frame, Pivot
     from cupysim.models.crystal import Crystal, UnitCell
     from cupysim.models.detector import Detector
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cupysim.models.sampling import Sweep
     from cupysim.models.scan import Scan
     from cupysim.models.sensor import Sensor
+    from cupysim.models.sources import Sources
     from cupysim.models.spectrum import Spectrum
     from cupysim.models.spot_shape import Shape
     from cupysim.models.structure_factors import StructureFactors
@@ -80,7 +81,8 @@ _HOMES = {
     "materials.named": ("material", "material_names"),
     "models.attenuation": ("Beamstop", "FlightPath", "Slab", "Sphere"),
     "models.background": ("Amorphous", "Water"),
-    "models.beam": ("Beam", "Sources"),
+    "models.beam": ("Beam",),
+    "models.sources": ("Sources",),
     "models.conventions": ("Convention", "Frame", "Pivot"),
     "models.crystal": ("Crystal", "UnitCell"),
     "models.spot_shape": ("Shape",),

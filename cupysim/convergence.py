@@ -1,10 +1,11 @@
-"""Numbers of mosaic domains and spindle angles that an image needs, by a convergence test."""
+"""Numbers of domains, spindle angles and wavelengths that an image needs: a convergence test."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,14 +19,23 @@ from cupysim.plan.planning import make_plan
 from cupysim.prediction.spots import predict_spots
 from cupysim.renderer import Renderer
 
-FEWEST_DOMAINS, FEWEST_ANGLES = 4, 2
+
+class Steps(NamedTuple):
+    """Numbers of mosaic domains, of spindle angles, and of wavelengths of a spectrum."""
+
+    domains: int
+    angles: int
+    wavelengths: int
+
+
+FEWEST = Steps(4, 2, 4)
 """Numbers with which the test begins. Evenly spaced domains come in pairs."""
 
-DOMAINS_OF_ANGLES = 64
-"""Number of domains with which the number of angles is chosen."""
+WHILE_OTHERS = Steps(64, 2, 16)
+"""Numbers with which others are chosen that are chosen before."""
 
-FIRST_LOOK = 32
-"""Number of angles with which spots are predicted."""
+FIRST_LOOK = Steps(64, 32, 16)
+"""Numbers with which spots are predicted."""
 
 MOST_SPOTS, REACH = 100, 4
 """Number of the strongest spots that are looked at, and pixels on each side of them."""
@@ -34,7 +44,7 @@ COVERED = 1e-6
 """Largest difference between a range and its steps, relative to the range, that is rounding."""
 
 MOST = 2**14
-"""Largest number of domains, or of angles, that is tried."""
+"""Largest number of steps of one kind that is tried."""
 
 WITHIN = 0.02
 """Default for the largest change of an image."""
@@ -46,11 +56,12 @@ def converged(
     *,
     domains: bool = True,
     angles: bool = True,
+    wavelengths: bool = True,
     backend: str = "auto",
     threads: int | None = None,
     devices: Sequence[int] | None = None,
 ) -> Experiment:
-    """Return the experiment with enough mosaic domains and spindle angles.
+    """Return the experiment with enough mosaic domains, spindle angles and wavelengths.
 
     The numbers are doubled until the image changes by less than a given part. Only pixels near the
     strongest predicted spots are compared, with half of the default's sub-pixels.
@@ -58,13 +69,14 @@ def converged(
     Parameters
     ----------
     experiment : Experiment
-        Experiment with one crystal. Its numbers of domains and angles do not matter.
+        Experiment with one crystal. Its numbers of domains and angles do not matter. A spectrum is
+        merged to the wavelengths that the image needs (`Spectrum.reduced`), so give one with many.
     within : float, optional
         Largest change by a doubling: the sum of all absolute differences of pixels, divided by the
         sum of these pixels. Background and the reflection 0 0 0 do not count.
-    domains, angles : bool, optional
+    domains, angles, wavelengths : bool, optional
         Which numbers to choose. A crystal without mosaicity has one domain, and a still has one
-        angle.
+        angle. Only the wavelengths of a spectrum are chosen, not those of a dispersion.
     backend, threads, devices : optional
         As for `cupysim.simulate`.
 
@@ -108,51 +120,55 @@ def converged(
             "converged: the number of random domains cannot be changed; use Mosaicity.of"
         )
 
-    def with_numbers(n_domains: int, n_angles: int) -> Experiment:
-        crystal, scan = experiment.crystal, experiment.scan
-        if domains and varies:
-            other = Mosaicity.aligned(n_domains)
+    spectrum = experiment.beam.spectrum
+    which = domains and varies, angles and sweep.range != 0.0, wavelengths and spectrum is not None
+
+    def with_numbers(steps: Steps) -> Experiment:
+        crystal, scan, beam = experiment.crystal, experiment.scan, experiment.beam
+        if which[0]:
+            other = Mosaicity.aligned(steps.domains)
             if mosaicity.domain_model is not None:
-                other = Mosaicity.of(replace(mosaicity.domain_model, n_domains=n_domains))
+                other = Mosaicity.of(replace(mosaicity.domain_model, n_domains=steps.domains))
             crystal = replace(crystal, mosaicity=other)
-        if angles and sweep.range != 0.0:
-            scan = replace(scan, sweep=Sweep(sweep.range, sweep.range / n_angles, n_angles))
-        return replace(experiment, crystal=crystal, scan=scan)
+        if which[1]:
+            sampled = Sweep(sweep.range, sweep.range / steps.angles, steps.angles)
+            scan = replace(scan, sweep=sampled)
+        if which[2] and spectrum is not None:
+            beam = replace(beam, spectrum=spectrum.reduced(steps.wavelengths))
+        return replace(experiment, crystal=crystal, scan=scan, beam=beam)
 
     with Renderer(backend, threads=threads, devices=devices) as renderer:
-        numbers = enough_steps(
-            with_numbers, renderer, within, domains and varies, angles and sweep.range != 0.0
-        )
-    return with_numbers(*numbers)
+        return with_numbers(enough_steps(with_numbers, renderer, within, which))
 
 
 def enough_steps(
-    with_numbers: Callable[[int, int], Experiment],
+    with_numbers: Callable[[Steps], Experiment],
     renderer: Renderer,
     within: float,
-    domains: bool,
-    angles: bool,
-) -> tuple[int, int]:
-    """Find numbers of domains and angles whose doubling changes an image by less than a part.
+    which: tuple[bool, bool, bool],
+) -> Steps:
+    """Find numbers of steps whose doubling changes an image by less than a part.
 
-    First the angles are doubled, with `DOMAINS_OF_ANGLES` domains: more domains need no more
-    angles. Then the domains are doubled, with the chosen number of angles.
+    First the angles are doubled, with the domains and wavelengths of `WHILE_OTHERS`: more of these
+    need no more angles. Then the wavelengths are doubled, and last the domains, always with the
+    numbers that are chosen already.
 
     Parameters
     ----------
     with_numbers : callable
-        Makes the experiment with numbers of domains and angles.
+        Makes the experiment with these numbers of steps. With more wavelengths than the spectrum
+        has, it has those of the spectrum.
     renderer : Renderer
         Renders the images.
     within : float
         Largest change of the image, see `converged`.
-    domains, angles : bool
-        Which numbers to choose; the others are 1.
+    which : tuple of 3 bool
+        Which numbers of `Steps` to choose; the others are 1.
 
     Returns
     -------
-    tuple of 2 int
-        Numbers of domains and of angles.
+    Steps
+        The numbers.
 
     Raises
     ------
@@ -162,35 +178,40 @@ def enough_steps(
     """
     if not 0.0 < within < 1.0:
         raise CupysimError(f"convergence: the change must be between 0 and 1, got {within:g}")
-    n_domains = DOMAINS_OF_ANGLES if domains else 1
-    n_angles = FEWEST_ANGLES if angles else 1
-    pixels = _pixels_of_spots(with_numbers(n_domains, FIRST_LOOK if angles else 1))
+    pixels = _pixels_of_spots(with_numbers(_where(which, FIRST_LOOK)))
 
-    def image(numbers: tuple[int, int]) -> np.ndarray:
+    def image(numbers: Steps) -> np.ndarray:
         with warnings.catch_warnings():
             # the image itself warns again
             warnings.simplefilter("ignore", CupysimWarning)
-            experiment = _cheaper(with_numbers(*numbers), pixels)
+            experiment = _cheaper(with_numbers(numbers), pixels)
             rendered = renderer.render_plan(renderer.plan(experiment)).image
         return np.asarray(rendered, dtype=np.float64)
 
-    def doubled(first: int, kind: str, numbers_of: Callable[[int], tuple[int, int]]) -> int:
-        count, last = first, image(numbers_of(first))
+    def doubled(steps: Steps, kind: str) -> Steps:
+        count = getattr(FEWEST, kind)
+        last = image(steps._replace(**{kind: count}))
         while 2 * count <= MOST:
-            count, finer = 2 * count, image(numbers_of(2 * count))
+            count *= 2
+            finer = image(steps._replace(**{kind: count}))
             total = float(finer.sum())
             if not total > 0.0:
                 raise CupysimError("convergence: the image has no spots")
             if float(np.abs(finer - last).sum()) <= within * total:
-                return count
+                return steps._replace(**{kind: count})
             last = finer
         raise CupysimError(f"convergence: {MOST} {kind} change by more than {100 * within:g} %")
 
-    if angles:
-        n_angles = doubled(n_angles, "spindle angles", lambda count: (n_domains, count))
-    if domains:
-        n_domains = doubled(FEWEST_DOMAINS, "domains", lambda count: (count, n_angles))
-    return n_domains, n_angles
+    found = _where(which, WHILE_OTHERS)
+    for kind in ("angles", "wavelengths", "domains"):
+        if getattr(Steps(*which), kind):
+            found = doubled(found, kind)
+    return found
+
+
+def _where(which: tuple[bool, bool, bool], steps: Steps) -> Steps:
+    """The numbers that are chosen; 1 for the others."""
+    return Steps(*(count if chosen else 1 for count, chosen in zip(steps, which, strict=True)))
 
 
 def _pixels_of_spots(experiment: Experiment) -> np.ndarray | None:

@@ -132,6 +132,22 @@ def test_command(run: Run) -> None:
     assert explicit.files["again.bin"] == outcome.files["floatimage.bin"]
 
 
+def test_wavelengths_of_a_spectrum(run: Run) -> None:
+    words = f"{WORDS} -spectrum sase,1,8,3"
+    fine = from_args(f"{words} -spectrum_samples 2000")
+    found = converged(fine, 0.05)
+    assert found.beam.spectrum is not None
+    count = len(found.beam.spectrum.wavelengths)
+    assert 8 <= count < 1000
+    # the promise is about a doubling; against a much finer spectrum the change is about the same
+    pixels = simulate(found).array > 0.0
+    one, other = (simulate(each).array.astype(np.float64)[pixels] for each in (found, fine))
+    assert np.abs(one - other).sum() < 0.05 * other.sum()
+    outcome = run(f"{words} -spectrum_samples auto -convergence 5")
+    assert outcome.status == 0, outcome.err
+    assert f"-spectrum_samples {count}: half as many change" in outcome.out
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -139,6 +155,7 @@ def test_command(run: Run) -> None:
         ("-osc 1 -phistep 0.1 -phisteps auto", "-phistep: the step follows from -osc"),
         ("-osc 1 -phisteps auto -phisteps 3", "-phisteps: is given 2 times, and once as auto"),
         ("-mosaic_dom auto", "auto needs a mosaic spread, or -spread_edges"),
+        ("-spectrum_samples auto", "-spectrum_samples needs -spectrum"),
         ("-mosaic_dom many", "-mosaic_dom: expected an integer"),
         ("-mosaic_dom auto -mosaic 1 -convergence 0", "-convergence: must be positive"),
         ("-mosaic_dom auto -mosaic 1 -convergence 200", "must be above 0 and below 100 %, got 200"),

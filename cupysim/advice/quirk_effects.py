@@ -209,7 +209,7 @@ def _first_to_mean(plan: RenderPlan, at: tuple[int, int]) -> float:
         [panels.fast[at] * panels.pixel_fast[at], panels.slow[at] * panels.pixel_slow[at]]
     )
     forms = polarization_form(
-        plan.sources.kahn, plan.sources.incident[0], plan.sources.polarization_axis
+        plan.sources.kahn[0], plan.sources.incident[0], plan.sources.polarization_axis[0]
     )
     worst = 0.0
     for row in (plan.rows.start, plan.rows.stop - 1):

@@ -1,4 +1,4 @@
-"""The value ``auto`` of -mosaic_dom and -phisteps of the drop-in command."""
+"""The value ``auto`` of options that give numbers of steps of the drop-in command."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cupysim.convergence import Steps
     from cupysim.models.experiment import Experiment
 
 AUTO = "auto"
 
-OPTIONS = ("-mosaic_dom", "-phisteps")
-"""Options that have this value."""
+OPTIONS = ("-mosaic_dom", "-phisteps", "-spectrum_samples")
+"""Options that have this value, in the order of `cupysim.convergence.Steps`."""
 
 
 def has_automatic_steps(words: Sequence[str]) -> bool:
@@ -40,22 +41,22 @@ def with_chosen_steps(words: Sequence[str]) -> tuple[list[str], str]:
     CupysimError
         If another option is wrong, or no number is enough.
     """
-    from cupysim.convergence import enough_steps
+    from cupysim.convergence import FEWEST, enough_steps
     from cupysim.errors import CupysimWarning, OptionError
     from cupysim.nanobragg.build import build
     from cupysim.renderer import Renderer
 
     places = _places(words)
 
-    def experiment(n_domains: int, n_angles: int) -> Experiment:
+    def experiment(steps: Steps) -> Experiment:
         with warnings.catch_warnings():
             # the run with the chosen numbers warns again
             warnings.simplefilter("ignore", CupysimWarning)
-            return build(_replaced(words, n_domains, n_angles)).experiment
+            return build(_replaced(words, steps)).experiment
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CupysimWarning)
-        job = build(_replaced(words, 2, 2))
+        job = build(_replaced(words, FEWEST))
     args = job.arguments
     if not 0.0 < args.convergence < 1.0:
         raise OptionError(
@@ -69,12 +70,12 @@ def with_chosen_steps(words: Sequence[str]) -> tuple[list[str], str]:
     crystals = [each.crystal for each in job.experiment.each_crystal]
     if "-mosaic_dom" in places and all(each.mosaicity.n_domains == 1 for each in crystals):
         raise OptionError("-mosaic_dom", "auto needs a mosaic spread, or -spread_edges")
-    chosen = ["-mosaic_dom" in places, "-phisteps" in places]
+    which = ("-mosaic_dom" in places, "-phisteps" in places, "-spectrum_samples" in places)
     with Renderer(
         args.backend, args.precision, args.threads, args.devices, job.tolerance
     ) as renderer:
-        numbers = enough_steps(experiment, renderer, args.convergence, *chosen)
-    found = _replaced(words, *numbers)
+        numbers = enough_steps(experiment, renderer, args.convergence, which)
+    found = _replaced(words, numbers)
     told = ", ".join(f"{name} {found[place]}" for name, place in places.items())
     return (
         found,
@@ -102,9 +103,9 @@ def _places(words: Sequence[str]) -> dict[str, int]:
     return {name: places[0] for name, places in automatic.items()}
 
 
-def _replaced(words: Sequence[str], n_domains: int, n_angles: int) -> list[str]:
+def _replaced(words: Sequence[str], steps: Steps) -> list[str]:
     found = list(words)
-    numbers = dict(zip(OPTIONS, (n_domains, n_angles), strict=True))
+    numbers = dict(zip(OPTIONS, steps, strict=True))
     for option, place in _places(words).items():
         found[place] = str(numbers[option])
     return found

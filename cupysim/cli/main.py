@@ -136,7 +136,7 @@ def _run(words: Sequence[str]) -> None:
         raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")
     if "-convergence" in args.seen and not notes:
         warnings.warn(
-            CupysimWarning("-convergence has no effect without -mosaic_dom auto or -phisteps auto"),
+            CupysimWarning("-convergence has no effect without the value auto of another option"),
             stacklevel=2,
         )
     if args.printout and (experiment.further_crystals or experiment.attenuators):

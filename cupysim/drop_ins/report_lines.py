@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from cupysim.models.beam import Sources
 from cupysim.models.sampling import Sweep
+from cupysim.models.sources import Sources
 
 
 def general(value: float) -> str:

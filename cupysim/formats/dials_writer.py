@@ -174,11 +174,11 @@ def _beam(experiment: Experiment, rotation: np.ndarray) -> dict[str, Any]:
     """The beam, whose direction is that to the source."""
     frame, beam = experiment.frame, experiment.beam
     to_source = -frame.beam
-    field = frame.polarization - dot(frame.polarization, to_source) * to_source
+    kahn, axis = beam.mean_polarization(frame, experiment.sources)
+    field = axis - dot(axis, to_source) * to_source
     if norm(field) < PARALLEL:
         field = rotation[0]
     normal = cross(to_source, unit(field))
-    kahn = beam.polarization if beam.polarized else 0.0
     return {
         "__id__": "monochromatic",
         "direction": (rotation @ to_source).tolist(),

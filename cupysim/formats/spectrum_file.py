@@ -17,6 +17,9 @@ from cupysim.models.spectrum import Spectrum
 HEADER = re.compile(r"#\s*(energy|wavelength)\s*/\s*(keV|eV|A|m)\b", re.IGNORECASE)
 """First line of a text file: what its first column is. CrystFEL has ``# energy/keV current/A``."""
 
+STOKES = re.compile(r"\bQ\s+U\s*$")
+"""End of the first line of a text file whose third and fourth columns are Q/I and U/I."""
+
 HDF5 = b"\x89HDF"
 """First bytes of an HDF5 file."""
 
@@ -28,9 +31,9 @@ def read_spectrum(path: os.PathLike[str] | str) -> Spectrum:
     ----------
     path : path_like
         Text of two columns after a line like ``# energy/keV weight``, ``# energy/eV weight`` or
-        ``# wavelength/A weight``; or an HDF5 file with /spectrum/wavelengths_A and /spectrum/pdf
-        (CrystFEL), or with ``wavelengths`` (Angstrom) and ``weights``, of which the first row is
-        used.
+        ``# wavelength/A weight``, or of four columns after ``# energy/keV weight Q U``; or an HDF5
+        file with /spectrum/wavelengths_A and /spectrum/pdf (CrystFEL), or with ``wavelengths``
+        (Angstrom) and ``weights``, of which the first row is used.
 
     Returns
     -------
@@ -61,24 +64,26 @@ def _from_text(path: os.PathLike[str] | str) -> Spectrum:
             1,
         )
     rows, most = [], 0
+    columns = 4 if STOKES.search(lines[0]) else 2
+    numbers = {2: "two numbers", 4: "four numbers"}[columns]
     for number, line in enumerate(lines[1:], 2):
         words = line.split("#")[0].replace(",", " ").split()
         if not words:
             continue
         try:
-            rows.append([float(word) for word in words[:2]])
+            rows.append([float(word) for word in words[:columns]])
         except ValueError:
-            raise FileFormatError(path, f"{line.strip()!r} is not two numbers", number) from None
-        if len(words) < 2:
-            raise FileFormatError(path, f"{line.strip()!r} is not two numbers", number)
+            raise FileFormatError(path, f"{line.strip()!r} is not {numbers}", number) from None
+        if len(words) < columns:
+            raise FileFormatError(path, f"{line.strip()!r} is not {numbers}", number)
         most = max(most, len(words))
-    if most > 2:
-        warnings.warn(
-            CupysimWarning(f"{path}: only the first two of {most} columns are used"), stacklevel=2
-        )
+    if most > columns:
+        told = f"{path}: only the first {numbers.split()[0]} of {most} columns are used"
+        warnings.warn(CupysimWarning(told), stacklevel=2)
     if not rows:
         raise FileFormatError(path, "it has no wavelengths")
-    places, weights = np.array(rows).T
+    table = np.array(rows)
+    places, weights = table[:, 0], table[:, 1]
     if header[1].lower() == "energy":
         if not (places > 0.0).all():
             raise FileFormatError(path, "energies must be positive")
@@ -91,7 +96,7 @@ def _from_text(path: os.PathLike[str] | str) -> Spectrum:
         if metres is None:
             raise FileFormatError(path, f"the unit of the wavelength is {header[2]}, not A or m", 1)
         wavelengths = metres * places
-    return _checked(path, wavelengths, weights)
+    return _checked(path, wavelengths, weights, table[:, 2:] if columns == 4 else None)
 
 
 def _from_hdf5(path: os.PathLike[str] | str) -> Spectrum:
@@ -114,9 +119,12 @@ def _from_hdf5(path: os.PathLike[str] | str) -> Spectrum:
 
 
 def _checked(
-    path: os.PathLike[str] | str, wavelengths: np.ndarray, weights: np.ndarray
+    path: os.PathLike[str] | str,
+    wavelengths: np.ndarray,
+    weights: np.ndarray,
+    stokes: np.ndarray | None = None,
 ) -> Spectrum:
     try:
-        return Spectrum(wavelengths, weights)
+        return Spectrum(wavelengths, weights, stokes)
     except ModelError as error:
         raise FileFormatError(path, str(error)) from error

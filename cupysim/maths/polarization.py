@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from cupysim.maths.arrays import Array, Components, array_namespace, cross, unit
+
+
+def linear_polarization(
+    stokes: np.ndarray, electric: np.ndarray, vertical: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Degree and direction of linear polarization from relative Stokes parameters.
+
+    Parameters
+    ----------
+    stokes : ndarray, shape (n, 2)
+        Q/I and U/I. Q is positive for a field along `electric`, and U for one along the sum of
+        `electric` and `vertical`. V, circular polarization, does not change scattered intensities.
+    electric, vertical : ndarray, shape (3,)
+        Unit vectors.
+
+    Returns
+    -------
+    kahn : ndarray, shape (n,)
+        Kahn factors, from 0 to 1.
+    axes : ndarray, shape (n, 3)
+        Directions of the electric field, unit vectors if `electric` and `vertical` are
+        perpendicular.
+    """
+    q, u = stokes.T
+    angle = 0.5 * np.arctan2(u, q)[:, None]
+    return np.hypot(q, u), np.cos(angle) * electric + np.sin(angle) * vertical
 
 
 def polarization_factor(
@@ -43,17 +71,17 @@ def polarization_factor(
     return 0.5 * (1.0 + cosine_squared - kahn * modulation * (1 - cosine_squared))
 
 
-def polarization_form(kahn: float, incident: Array, axis: Array) -> Array:
+def polarization_form(kahn: float | Array, incident: Array, axis: Array) -> Array:
     """The polarization factor as a quadratic form in the direction of the scattered photons.
 
     Parameters
     ----------
-    kahn : float
-        Kahn factor.
+    kahn : float or array, shape (n,)
+        Kahn factors.
     incident : array, shape (n, 3)
         Directions of the incident photons, unit vectors.
-    axis : array, shape (3,)
-        Direction of the electric field, unit vector.
+    axis : array, shape (3,) or (n, 3)
+        Directions of the electric field, unit vectors.
 
     Returns
     -------
@@ -76,7 +104,8 @@ def polarization_form(kahn: float, incident: Array, axis: Array) -> Array:
     whole = xp.broadcast_to(xp.eye(3), (len(incident), 3, 3))
     along = (magnetic == 0.0).all(axis=1)[:, None, None]
     modulation = xp.where(along, whole - square(incident), square(electric) - square(magnetic))
-    form = 0.5 * (whole + square(incident) - kahn * modulation)
+    factor = xp.broadcast_to(xp.asarray(kahn), incident.shape[:1])[:, None, None]
+    form = 0.5 * (whole + square(incident) - factor * modulation)
     diagonal = [form[:, i, i] for i in range(3)]
     mixed = [2.0 * form[:, i, j] for i, j in ((0, 1), (0, 2), (1, 2))]
     return xp.stack([*diagonal, *mixed], axis=1)

@@ -3,70 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED, SOURCE_DISTANCE
+from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED
 from cupysim.errors import CupysimWarning, ModelError
-from cupysim.maths import divergence as divergence_maths
-from cupysim.maths.arrays import unit
-from cupysim.models.checks import assign, finite, frozen
+from cupysim.maths.polarization import linear_polarization
+from cupysim.models.checks import assign, checked_stokes, finite, frozen
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.sampling import Sweep
+from cupysim.models.sources import (
+    PLAUSIBLE_WAVELENGTHS,
+    Sources,
+    swept_sources,
+    tabulated_sources,
+    with_spectrum,
+)
 from cupysim.models.spectrum import Spectrum
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 DEFAULT_FLUENCE = 125932015286227086360700780544.0
 """Fluence (photons/m^2) whose product with r_e^2 is 1."""
-
-LARGEST_SOURCE_COUNT = 1_000_000
-"""Largest number of sources; a table cannot hold more."""
-
-PLAUSIBLE_WAVELENGTHS = (1e-12, 1e-8)
-"""Shortest and longest plausible wavelength (m). Beyond them, the unit is probably wrong."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sources:
-    """The sources of a beam: each has one wavelength and one direction.
-
-    Parameters
-    ----------
-    positions : ndarray, shape (n, 3)
-        Vectors from the sample to the sources (m). Only their directions matter.
-    wavelengths : ndarray, shape (n,)
-        Wavelengths (m).
-    weights : ndarray, shape (n,)
-        Source weights as given, for reports.
-    brightness : ndarray, shape (n,)
-        Factors of the sources' intensities, 1 on average. They are the weights divided by their
-        mean if the weights count (quirk Q13 corrected, or `Beam.weights_count`), otherwise 1.
-    deviations : ndarray, shape (m, 2), optional
-        Horizontal and vertical deviations (rad) of a divergent beam.
-    spectrum : ndarray, shape (k,), optional
-        Wavelengths (m) of a bandwidth.
-    """
-
-    positions: np.ndarray
-    wavelengths: np.ndarray
-    weights: np.ndarray
-    brightness: np.ndarray
-    deviations: np.ndarray | None = None
-    spectrum: np.ndarray | None = None
-
-    @property
-    def mean_wavelength(self) -> float:
-        """Mean wavelength of the photons (m), for files that store one wavelength."""
-        first = self.wavelengths[0]
-        if (self.wavelengths == first).all():
-            return float(first)
-        return float((self.wavelengths * self.brightness).sum() / self.brightness.sum())
-
-    @property
-    def incident(self) -> np.ndarray:
-        """Directions of flight of the photons: unit vectors, shape (n, 3)."""
-        return -unit(self.positions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +42,11 @@ class Beam:
         Kahn factor, from 1 (fully polarized along the frame's polarization axis) to -1.
     polarized : bool
         Whether intensities are multiplied by the polarization factor.
+    stokes : ndarray, shape (2,) or (n, 2), optional
+        Relative Stokes parameters Q/I and U/I of the beam, or of each row of the source table; in
+        place of `polarization`. Q is positive for a field along the frame's polarization axis, and
+        U for one at 45 degrees to it, towards the frame's vertical. A spectrum may have Stokes
+        parameters for each wavelength instead.
     horizontal, vertical : Sweep
         Horizontal and vertical divergence (rad).
     dispersion : Sweep
@@ -110,6 +73,7 @@ class Beam:
     fluence: float = DEFAULT_FLUENCE
     polarization: float = 0.0
     polarized: bool = True
+    stokes: np.ndarray | None = None
     horizontal: Sweep = field(default_factory=Sweep)
     vertical: Sweep = field(default_factory=Sweep)
     dispersion: Sweep = field(default_factory=Sweep)
@@ -130,6 +94,7 @@ class Beam:
                 f"shape {table.shape}"
             )
         assign(self, source_table=table)
+        self._check_stokes()
         if self.spectrum is not None and (table is not None or self.dispersion.range > 0.0):
             raise ModelError("beam: give a spectrum, a dispersion or a source table, not two")
         shortest, longest = PLAUSIBLE_WAVELENGTHS
@@ -147,6 +112,77 @@ class Beam:
                 f"dispersion: {100 * self.dispersion.range:g} % reaches wavelength zero; "
                 "it must be less than 200 %"
             )
+
+    def _check_stokes(self) -> None:
+        of_spectrum = self.spectrum is not None and self.spectrum.stokes is not None
+        if self.stokes is None and not of_spectrum:
+            return
+        if self.polarization != 0.0:
+            raise ModelError(
+                "beam: give a Kahn factor (polarization) or Stokes parameters, not both"
+            )
+        if not self.polarized:
+            raise ModelError("beam: Stokes parameters have no effect if polarized is False")
+        if self.stokes is None:
+            return
+        if of_spectrum:
+            raise ModelError("beam: the spectrum has Stokes parameters already")
+        stokes = checked_stokes(self.stokes, "beam")
+        rows = 1 if self.source_table is None else len(self.source_table)
+        if len(np.atleast_2d(stokes)) not in {1, rows}:
+            raise ModelError(
+                f"beam: stokes has {len(stokes)} rows, but there are {rows} in the source table; "
+                "those of wavelengths belong in the spectrum"
+            )
+        assign(self, stokes=stokes)
+
+    def mean_polarization(self, frame: UnitFrame, sources: Sources) -> tuple[float, np.ndarray]:
+        """Kahn factor, and direction of the electric field, of all photons together.
+
+        Parameters
+        ----------
+        frame : UnitFrame
+            Directions of polarization and the vertical in the laboratory.
+        sources : Sources
+            Sources of this beam.
+
+        Returns
+        -------
+        kahn : float
+            Kahn factor; 0 if the beam has no polarization factor.
+        axis : ndarray, shape (3,)
+            Direction of the electric field, unit vector.
+        """
+        if not self.polarized:
+            return 0.0, frame.polarization
+        mean = sources.mean_stokes
+        kahn, axes = self.linear_polarization(frame, None if mean is None else mean[None], 1)
+        return float(kahn[0]), axes[0]
+
+    def linear_polarization(
+        self, frame: UnitFrame, stokes: np.ndarray | None, n: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Kahn factor and direction of the electric field of each source.
+
+        Parameters
+        ----------
+        frame : UnitFrame
+            Directions of polarization and the vertical in the laboratory.
+        stokes : ndarray, shape (n, 2), or None
+            Stokes parameters of the sources; None for the Kahn factor of the beam.
+        n : int
+            Number of sources.
+
+        Returns
+        -------
+        kahn : ndarray, shape (n,)
+            Kahn factors.
+        axes : ndarray, shape (n, 3)
+            Directions of the electric field, unit vectors.
+        """
+        if stokes is None:
+            return np.full(n, self.polarization), np.tile(frame.polarization, (n, 1))
+        return linear_polarization(stokes, frame.polarization, frame.vertical)
 
     @property
     def photons_per_squared_electron(self) -> float:
@@ -176,11 +212,21 @@ class Beam:
             sources.
         """
         if self.source_table is not None:
-            return self._tabulated(frame, quirks)
+            found = self._tabulated(frame, quirks)
+            return self._with_stokes(found)
         sweeps = self.horizontal, self.vertical, self.dispersion
         directions = frame.beam, frame.polarization, frame.vertical
         swept = swept_sources(sweeps, self.wavelength, directions, self.round_divergence)
-        return swept if self.spectrum is None else _with_spectrum(swept, self.spectrum)
+        if self.spectrum is not None:
+            swept = with_spectrum(swept, self.spectrum)
+        return self._with_stokes(swept)
+
+    def _with_stokes(self, sources: Sources) -> Sources:
+        """Give each source the Stokes parameters of the beam, if it has any."""
+        if self.stokes is None:
+            return sources
+        shape = len(sources.wavelengths), 2
+        return replace(sources, stokes=np.broadcast_to(self.stokes, shape))
 
     def _tabulated(self, frame: UnitFrame, quirks: Quirks) -> Sources:
         positions, weights, wavelengths = tabulated_sources(
@@ -204,118 +250,3 @@ class Beam:
                 "the fifth column is in metres",
             )
         return Sources(positions, wavelengths, weights, brightness)
-
-
-def _with_spectrum(swept: Sources, spectrum: Spectrum) -> Sources:
-    """Give each of some sources all wavelengths of a spectrum."""
-    n_directions, n = len(swept.wavelengths), len(spectrum.wavelengths)
-    if n_directions * n > LARGEST_SOURCE_COUNT:
-        raise ModelError(
-            f"sources: {n_directions} directions with {n} wavelengths are {n_directions * n} "
-            f"sources; at most {LARGEST_SOURCE_COUNT} are possible"
-        )
-    weights = np.tile(spectrum.weights, n_directions) / n_directions
-    return Sources(
-        np.repeat(swept.positions, n, axis=0),
-        np.tile(spectrum.wavelengths, n_directions),
-        weights,
-        weights * len(weights),
-        swept.deviations,
-        spectrum.wavelengths,
-    )
-
-
-def swept_sources(
-    sweeps: tuple[Sweep, Sweep, Sweep],
-    wavelength: float,
-    directions: tuple[np.ndarray, np.ndarray, np.ndarray],
-    round_divergence: bool,
-    distance: float = SOURCE_DISTANCE,
-) -> Sources:
-    """Make the sources of a divergence and a dispersion.
-
-    Parameters
-    ----------
-    sweeps : tuple of 3 Sweep
-        Horizontal and vertical divergence (rad), and relative bandwidth.
-    wavelength : float
-        Central wavelength (m).
-    directions : tuple of 3 ndarray, shape (3,)
-        Unit vectors of beam, polarization and the vertical in the laboratory.
-    round_divergence : bool
-        Cut the grid of sources to an ellipse.
-    distance : float, optional
-        Distance of the sources from the sample (m). It affects reports only.
-
-    Returns
-    -------
-    Sources
-        Sources of equal brightness. The wavelength varies fastest.
-
-    Raises
-    ------
-    ModelError
-        If there are no sources, or too many.
-    """
-    horizontal, vertical, dispersion = ((each.range, each.step, each.count) for each in sweeps)
-    count = horizontal[2] * vertical[2] * dispersion[2]
-    if count > LARGEST_SOURCE_COUNT:
-        raise ModelError(
-            f"sources: {horizontal[2]} x {vertical[2]} directions with {dispersion[2]} "
-            f"wavelengths are {count} sources; at most {LARGEST_SOURCE_COUNT} are possible"
-        )
-    deviations = divergence_maths.deviations(horizontal, vertical, round_divergence)
-    spectrum = divergence_maths.wavelengths(wavelength, dispersion)
-    positions = divergence_maths.source_positions(deviations, *directions, distance)
-    count = len(deviations) * len(spectrum)
-    if count == 0:
-        raise ModelError(
-            "sources: the round divergence cuts off every source point; -square_div keeps them"
-        )
-    return Sources(
-        np.repeat(positions, len(spectrum), axis=0),
-        np.tile(spectrum, len(deviations)),
-        np.full(count, 1.0 / count),
-        np.ones(count),
-        deviations,
-        spectrum,
-    )
-
-
-def tabulated_sources(
-    given: np.ndarray, beam: np.ndarray, wavelength: float, distance: float = SOURCE_DISTANCE
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Replace the NaN of a table of sources by defaults, and check the sources.
-
-    Parameters
-    ----------
-    given : ndarray, shape (n, 5)
-        x, y, z (m), weight, wavelength (m); NaN stands for a default.
-    beam : ndarray, shape (3,)
-        Direction of the beam, for positions that are not given.
-    wavelength : float
-        Wavelength if none is given (m).
-    distance : float, optional
-        Distance of sources whose position is not given (m).
-
-    Returns
-    -------
-    positions : ndarray, shape (n, 3)
-        Vectors from the sample to the sources (m).
-    weights, wavelengths : ndarray, shape (n,)
-        Weights, and wavelengths (m).
-
-    Raises
-    ------
-    ModelError
-        If a source has no direction or no wavelength.
-    """
-    defaults = [*(-distance * beam), 1.0, wavelength]
-    table = np.where(np.isnan(given), defaults, given)
-    positions, weights, wavelengths = table[:, :3], table[:, 3], table[:, 4]
-    for row, (position, of_row) in enumerate(zip(positions, wavelengths, strict=True), 1):
-        if not position.any() or not np.isfinite(position).all():
-            raise ModelError(f"source {row}: the position {position} has no direction")
-        if not 0.0 < of_row < np.inf:
-            raise ModelError(f"source {row}: the wavelength must be positive: {of_row} m")
-    return positions, weights, wavelengths

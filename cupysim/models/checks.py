@@ -21,6 +21,9 @@ Item = TypeVar("Item")
 ROUNDED_UNIT = 4.0 * float(np.finfo(np.float64).eps)
 """Largest difference of a unit vector's length from 1."""
 
+MOST_POLARIZED = 1.0 + 1e-6
+"""Largest degree of polarization; rounded Stokes parameters may give slightly more than 1."""
+
 LARGEST_LENGTHS = {"distance": 50.0, "pixel size": 0.05}
 """Largest plausible lengths (m) of a detector. Above them, the unit is probably wrong."""
 
@@ -253,6 +256,37 @@ def frozen(values: Any, kind: Any = None) -> np.ndarray:
         array = array.copy()
         array.setflags(write=False)
     return array
+
+
+def checked_stokes(values: Any, owner: str) -> np.ndarray:
+    """Check relative Stokes parameters.
+
+    Parameters
+    ----------
+    values : array_like, shape (..., 2)
+        Q/I and U/I.
+    owner : str
+        What has them, for messages.
+
+    Returns
+    -------
+    ndarray, shape (..., 2)
+        Read-only array.
+
+    Raises
+    ------
+    ModelError
+        If the shape is another, or a beam is polarized by more than 100 %.
+    """
+    found = frozen(values, np.float64)
+    if found.ndim not in {1, 2} or found.shape[-1] != 2 or found.size == 0:
+        raise ModelError(f"{owner}: stokes must be pairs Q/I and U/I, got the shape {found.shape}")
+    degree = np.hypot(found[..., 0], found[..., 1])
+    if not (degree <= MOST_POLARIZED).all():
+        raise ModelError(
+            f"{owner}: polarized by {100 * degree.max():g} %; at most 100 % are possible"
+        )
+    return found
 
 
 def warn_of_length(name: str, metres: float) -> None:

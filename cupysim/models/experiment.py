@@ -16,7 +16,7 @@ from cupysim.maths.detector_geometry import PanelGeometry
 from cupysim.maths.rotations import rotate_axis
 from cupysim.models.attenuation import Attenuator
 from cupysim.models.background import Amorphous, Water
-from cupysim.models.beam import Beam, Sources
+from cupysim.models.beam import Beam
 from cupysim.models.checks import assign, tuple_of, warn_of_length
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
@@ -30,6 +30,7 @@ from cupysim.models.rendering import Region, Rendering
 from cupysim.models.sampling import recommended_oversample
 from cupysim.models.scan import Scan
 from cupysim.models.sensor import Sensor
+from cupysim.models.sources import Sources
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.models.checks import assign, finite, frozen
+from cupysim.models.checks import assign, checked_stokes, finite, frozen
 
 SAMPLES = 64
 """Default number of wavelengths of a continuous spectrum."""
@@ -19,6 +19,9 @@ REACH = 3.0
 
 SIGMA_PER_WIDTH = 1.0 / math.sqrt(8.0 * math.log(2.0))
 """Standard deviation of a Gaussian, relative to its full width at half maximum."""
+
+FINE_SAMPLES = 2**14
+"""Number of wavelengths of a random spectrum, before neighbours are merged."""
 
 LARGEST_SAMPLES = 100_000
 """Largest number of wavelengths."""
@@ -34,15 +37,20 @@ class Spectrum:
         Wavelengths (m).
     weights : ndarray, shape (n,)
         Photons at each wavelength, in any unit. They are divided by their sum.
+    stokes : ndarray, shape (n, 2), optional
+        Relative Stokes parameters Q/I and U/I at each wavelength, in place of the beam's
+        polarization (see `Beam`).
 
     Raises
     ------
     ModelError
-        If a wavelength is not positive, or the weights are negative or all zero.
+        If a wavelength is not positive, the weights are negative or all zero, or Stokes parameters
+        are impossible.
     """
 
     wavelengths: np.ndarray
     weights: np.ndarray
+    stokes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         wavelengths, weights = (
@@ -60,6 +68,11 @@ class Spectrum:
         if not (np.isfinite(weights).all() and (weights >= 0.0).all() and weights.any()):
             raise ModelError("spectrum: weights must not be negative, nor all be zero")
         assign(self, wavelengths=frozen(wavelengths), weights=frozen(weights / weights.sum()))
+        if self.stokes is not None:
+            stokes = checked_stokes(self.stokes, "spectrum")
+            if stokes.shape != (len(weights), 2):
+                raise ModelError("spectrum: stokes must have a row for each wavelength")
+            assign(self, stokes=stokes)
 
     @property
     def mean_wavelength(self) -> float:
@@ -157,7 +170,8 @@ class Spectrum:
         seed : int, optional
             Seed of the random numbers.
         samples : int, optional
-            Number of wavelengths.
+            Number of wavelengths. The spectrum itself does not depend on it: neighbouring
+            wavelengths of a fine spectrum are merged.
 
         Notes
         -----
@@ -169,14 +183,14 @@ class Spectrum:
         if not spikes > 0.0:
             raise ModelError(f"spectrum: the number of spikes must be positive, got {spikes:g}")
         sigma = _width(bandwidth) * SIGMA_PER_WIDTH
-        places = _middles(samples, REACH * sigma)
+        places = _middles(FINE_SAMPLES, REACH * sigma)
         generator = np.random.Generator(np.random.Philox(seed))
-        field = generator.normal(size=(2, samples))
+        field = generator.normal(size=(2, FINE_SAMPLES))
         # width of a spike in samples
-        width = samples / (2.0 * REACH * SIGMA_PER_WIDTH * spikes) * SIGMA_PER_WIDTH
+        width = FINE_SAMPLES / (2.0 * REACH * SIGMA_PER_WIDTH * spikes) * SIGMA_PER_WIDTH
         smooth = gaussian_filter1d(field, width, axis=1, mode="wrap")
         weights = np.exp(-0.5 * (places / sigma) ** 2) * (smooth**2).sum(axis=0)
-        return cls(wavelength / (1.0 + places), weights)
+        return cls(wavelength / (1.0 + places), weights).reduced(samples)
 
     def reduced(self, samples: int) -> Spectrum:
         """Merge neighbouring wavelengths. The photons and the mean energy do not change.
@@ -201,7 +215,11 @@ class Spectrum:
         weights = np.bincount(part, self.weights, samples)
         means = np.bincount(part, self.weights * energies, samples)
         used = weights > 0.0
-        return Spectrum(weights[used] / means[used], weights[used])
+        stokes = None
+        if self.stokes is not None:
+            sums = [np.bincount(part, self.weights * each, samples)[used] for each in self.stokes.T]
+            stokes = np.stack(sums, axis=1) / weights[used, None]
+        return Spectrum(weights[used] / means[used], weights[used], stokes)
 
 
 def _width(value: float) -> float:

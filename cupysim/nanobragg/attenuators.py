@@ -12,10 +12,10 @@ import numpy as np
 from cupysim.drop_ins.units import MM
 from cupysim.errors import CupysimWarning, ModelError, OptionError
 from cupysim.models.attenuation import Attenuator, Beamstop, FlightPath, Slab, Sphere
-from cupysim.models.beam import Sources
 from cupysim.models.dose import absorbed_dose
 from cupysim.models.experiment import Experiment
 from cupysim.models.sensor import attenuation
+from cupysim.models.sources import Sources
 from cupysim.nanobragg.arguments import Arguments
 
 LARGEST_VARIATION = 0.05

@@ -53,6 +53,14 @@ def make_beam(args: Arguments, inherited: Inherited) -> Beam:
     elif args.spectrum_samples is not None:
         raise CupysimError("-spectrum_samples needs -spectrum")
     fluence, quirks = args.fluence, args.quirks
+    polarization = args.polarization
+    if args.stokes is not None or (chosen is not None and chosen.stokes is not None):
+        option = "-spectrum" if args.stokes is None else "-stokes"
+        for other in ("-polar", "-nopolar"):
+            if other in args.seen:
+                raise CupysimError(f"{option} and {other} both give the polarization; give one")
+        # a value of a geometry file
+        polarization = 0.0
     if args.flux != 0.0 and args.exposure > 0.0 and args.beamsize >= 0.0:
         if args.beamsize == 0.0:
             raise OptionError("-beamsize", "must not be 0 with -flux")
@@ -60,8 +68,9 @@ def make_beam(args: Arguments, inherited: Inherited) -> Beam:
     return Beam(
         wavelength=args.wavelength,
         fluence=fluence,
-        polarization=args.polarization,
+        polarization=polarization,
         polarized=args.polarized,
+        stokes=None if args.stokes is None else np.array(args.stokes),
         horizontal=complete_sweep(args.hdiv_range, args.hdiv_step, args.hdiv_steps, "hdiv", quirks),
         vertical=complete_sweep(args.vdiv_range, args.vdiv_step, args.vdiv_steps, "vdiv", quirks),
         dispersion=complete_sweep(

@@ -47,8 +47,16 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         is_new=True,
     ),
     integer("-spectrum_samples", BEAM,
-            "Number of wavelengths of a spectrum: 64, or all of a file.", "spectrum_samples",
+            "Number of wavelengths of a spectrum, or auto; 64, or all of a file, if not given.",
+            "spectrum_samples",
             match=Match.EXACT, limit="positive", is_new=True),
+    Option(
+        ("-stokes",), BEAM,
+        "Linear polarization of the beam by its Stokes parameters Q/I and U/I, instead of -polar. "
+        "Q is positive for a field along -polar_vector, and U for one at 45 degrees to it, "
+        "towards the vertical.",
+        Kind.FLOAT, 2, NONE, ("stokes",), match=Match.EXACT, metavar="Q U", is_new=True,
+    ),
     Option(
         ("-background",), CRYSTAL,
         "Add the scattering of matter: water, air, ice, nano-ice, or a table of sin(theta)/lambda "
@@ -99,9 +107,9 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
            "numbers (diffbragg, normal, cap, fisher; docs/crystals.md).",
            "mosaic_model", MOSAIC_MODELS, "nanobragg"),
     number("-convergence", SAMPLING,
-           "With -mosaic_dom auto or -phisteps auto: largest change of the spots if the number of "
-           "steps is doubled.", PERCENT, "convergence", "2", match=Match.EXACT, limit="positive",
-           is_new=True),
+           "With the value auto of -mosaic_dom, -phisteps or -spectrum_samples: largest change of "
+           "the spots if the number of steps is doubled.",
+           PERCENT, "convergence", "2", match=Match.EXACT, limit="positive", is_new=True),
     Option(
         ("-spread_abc",), CRYSTAL,
         "Three mosaic spreads about the crystal's axes, instead of -mosaic; for the models "

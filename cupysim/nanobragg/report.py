@@ -263,7 +263,11 @@ def _summary_lines(job: Job) -> Iterator[str]:
     counts = "x".join(f"{count:.0f}" for count in experiment.cell_counts)
     yield f"  {SHAPE_NAMES[crystal.shape]} xtal: {counts} cells"
     yield wave_line(beam.wavelength, beam.dispersion)
-    yield polarization_line(beam.polarized, beam.polarization)
+    mean = experiment.sources.mean_stokes
+    if mean is None:
+        yield polarization_line(beam.polarized, beam.polarization)
+    else:
+        yield f"  Stokes parameters of linear polarization, Q/I and U/I: {mean[0]:g} {mean[1]:g}"
     if isinstance(experiment.detector, Detector):
         yield from _detector_summary(args, experiment)
     yield from _sampling_summary(experiment)

@@ -16,9 +16,10 @@ from cupysim.formats.edge_table import EdgeTable
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.resolution import largest_scattering
-from cupysim.models.beam import PLAUSIBLE_WAVELENGTHS, Beam
+from cupysim.models.beam import Beam
 from cupysim.models.detector import Detector, PlacedDetector
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.sources import PLAUSIBLE_WAVELENGTHS
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg.arguments import LARGEST_FLOAT, Arguments
 from cupysim.nanobragg.given_cells import requested_cell, warn_of_box

@@ -9,13 +9,13 @@ import numpy as np
 from cupysim.drop_ins.sweeps import complete_sweep
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import cross, unit
-from cupysim.models.beam import (
+from cupysim.models.sampling import Sweep
+from cupysim.models.sources import (
     PLAUSIBLE_WAVELENGTHS,
     Sources,
     swept_sources,
     tabulated_sources,
 )
-from cupysim.models.sampling import Sweep
 from cupysim.nonbragg.arguments import Arguments
 from cupysim.nonbragg.quirks import QUIRKS, NonbraggQuirk
 

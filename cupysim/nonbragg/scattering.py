@@ -18,7 +18,7 @@ from cupysim.maths.detector_geometry import (
 )
 from cupysim.maths.pixel_factors import solid_angle
 from cupysim.maths.polarization import polarization_factor
-from cupysim.models.beam import Sources
+from cupysim.models.sources import Sources
 from cupysim.nonbragg.frame import Frame
 from cupysim.nonbragg.sample import Sample
 from cupysim.nonbragg.table import ScatteringTable, Walk

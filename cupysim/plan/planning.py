@@ -210,14 +210,17 @@ def _several_panels(detector: PanelDetector, has_area: bool) -> Panels:
 
 def _sources(experiment: Experiment) -> SourceTable:
     sources = experiment.sources
+    kahn, axes = experiment.beam.linear_polarization(
+        experiment.frame, sources.stokes, len(sources.wavelengths)
+    )
     return SourceTable(
         incident=sources.incident[None],
         wavelength=sources.wavelengths[None],
         weight=sources.brightness[None],
         channel=experiment.structure_factors.tables_at(sources.wavelengths)[1],
-        kahn=experiment.beam.polarization,
+        kahn=kahn[None],
         polarized=experiment.beam.polarized,
-        polarization_axis=experiment.frame.polarization,
+        polarization_axis=axes[None],
     )
 
 

@@ -97,22 +97,27 @@ class SourceTable(Table):
         Factor of each source's intensity, 1 on average: `brightness` of `Sources`.
     channel : ndarray of int, shape (n_sources,)
         Number of the table of structure factors that each source uses.
-    kahn : float
-        Kahn factor.
+    kahn : ndarray, shape (n_shots, n_sources)
+        Kahn factors.
     polarized : bool
         Whether the polarization factor is applied. A running product (quirk Q14) applies it in any
         case.
-    polarization_axis : ndarray, shape (3,)
-        Direction of the electric field.
+    polarization_axis : ndarray, shape (n_shots, n_sources, 3)
+        Directions of the electric field, unit vectors.
     """
 
     incident: Annotated[np.ndarray, Axes("shots", "sources", 3)]
     wavelength: Annotated[np.ndarray, Axes("shots", "sources")]
     weight: Annotated[np.ndarray, Axes("shots", "sources")]
     channel: Annotated[np.ndarray, Axes("sources")]
-    kahn: float
+    kahn: Annotated[np.ndarray, Axes("shots", "sources")]
     polarized: bool
-    polarization_axis: Annotated[np.ndarray, Axes(3)]
+    polarization_axis: Annotated[np.ndarray, Axes("shots", "sources", 3)]
+
+    @cached_property
+    def largest_kahn(self) -> float:
+        """The largest absolute value of a Kahn factor."""
+        return float(np.abs(self.kahn).max(initial=0.0))
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def largest_weights(
     shortest = (here if each else front).shortest
     close = abs(plane_distance(plan, *image, layer if each else 0))
     omega = solid_angle(float(panels.pixel_area[image]), shortest, close, panels.point_pixel)
-    polar = max(1.0, 0.5 * (1.0 + abs(plan.sources.kahn)))
+    polar = max(1.0, 0.5 * (1.0 + plan.sources.largest_kahn))
     if panels.absorbs_all:
         return np.where(shortest > 0.0, omega * polar, np.inf)
     # exp(-n t) - exp(-(n+1) t) is at most t, and at most n^n/(n+1)^(n+1)

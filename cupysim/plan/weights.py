@@ -133,8 +133,10 @@ def weight_slopes(plan: RenderPlan, path: RayPath) -> WeightSlopes:
         direction = [normal * component for component in axis]
     if plan.polar_use is Use.EACH:
         sources = plan.sources
-        incident = sources.incident[path.shot, path.source : path.source + 1]
-        (form,) = polarization_form(sources.kahn, incident, sources.polarization_axis)
+        only = path.shot, slice(path.source, path.source + 1)
+        (form,) = polarization_form(
+            sources.kahn[only], sources.incident[only], sources.polarization_axis[only]
+        )
         factor = polarization_of_form(form, path.direction)
         slopes = polarization_slopes(form, path.direction)
         direction = [one + slope / factor for one, slope in zip(direction, slopes, strict=True)]

@@ -107,7 +107,9 @@ def steps_of(plan: RenderPlan, shot: int, crystal: int, most: int) -> Steps:
     cells = apply_matrix(rotations[domain][:, None], phi_cells[phi])
     which = numbers % n_sources
     wavenumbers = 1.0 / sources.wavelength[shot][which]
-    forms = polarization_form(sources.kahn, sources.incident[shot], sources.polarization_axis)
+    forms = polarization_form(
+        sources.kahn[shot], sources.incident[shot], sources.polarization_axis[shot]
+    )
     return Steps(cells, sources.incident[shot][which], wavenumbers, forms[which], which)
 
 

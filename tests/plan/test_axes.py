@@ -80,11 +80,7 @@ def test_shots(backend: str) -> None:
     plans = [plan(seed) for seed in (1, 2, 3)]
     sources = stacked([p.sources for p in plans], 0)
     # these belong to all shots
-    sources = replace(
-        sources,
-        channel=plans[0].sources.channel,
-        polarization_axis=plans[0].sources.polarization_axis,
-    )
+    sources = replace(sources, channel=plans[0].sources.channel)
     panels = replace(stacked([p.panels for p in plans], 0), bend=plans[0].panels.bend)
     together = replace(
         plans[0],
@@ -157,7 +153,8 @@ def test_channels(backend: str) -> None:
                 wavelength=experiment_sources.wavelengths[None, chosen],
                 weight=np.ones((1, len(chosen))),
                 channel=np.array(channels),
-                kahn=0.0,
+                kahn=np.zeros((1, len(chosen))),
+                polarization_axis=np.ones((1, len(chosen), 3)),
                 polarized=False,
             ),
             crystals=replace(base.crystals, first_cell=None),
@@ -211,7 +208,8 @@ def test_plans_whose_arrays_do_not_fit_are_refused() -> None:
     with pytest.raises(ModelError, match="with 1 shots, but background has 2"):
         replace(base, background=np.zeros(2))
     two = np.repeat(base.sources.incident, 2, axis=0)
-    others = {name: np.ones((2, 1)) for name in ("wavelength", "weight")}
+    others = {name: np.ones((2, 1)) for name in ("wavelength", "weight", "kahn")}
+    others["polarization_axis"] = np.ones((2, 1, 3))
     sources = replace(base.sources, incident=two, **others)
     with pytest.raises(ModelError, match="incident has 2 shots, but the image has 1"):
         replace(base, sources=sources)

@@ -147,6 +147,7 @@ def _of_orientations(plan: RenderPlan, shots: slice, precision: Precision) -> di
 def _others(plan: RenderPlan) -> dict[str, Any]:
     bend, factors, table = plan.panels.bend, plan.factors, plan.factors.table
     found = {
+        "largest_kahn": plan.sources.largest_kahn,
         "first_row": plan.rows.start,
         "first_column": plan.columns.start,
         "n_columns": max(plan.columns.stop - plan.columns.start, 1),

@@ -93,7 +93,11 @@ def source_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     """
     table = plan.sources
     incident = table.incident[shots]
-    form = polarization_form(table.kahn, incident.reshape(-1, 3), table.polarization_axis)
+    form = polarization_form(
+        table.kahn[shots].reshape(-1),
+        incident.reshape(-1, 3),
+        table.polarization_axis[shots].reshape(-1, 3),
+    )
     records = np.empty(incident.shape[:2], dtype=struct_type("Source"))
     records["incident"], records["wavelength"] = incident, table.wavelength[shots]
     records["polarization"] = form.reshape(*incident.shape[:2], 6)

@@ -165,7 +165,7 @@ def _ray(
         if not keep.all():
             active = np.flatnonzero(keep)
             scattering = [component[active] for component in scattering]
-    diffracted = _keep_polarization(plan, block, active, incident, diffracted)
+    diffracted = _keep_polarization(plan, block, active, source, diffracted)
     x, y, z = diffracted
     path = RayPath(block.shot, block.panel, source, layer, block.airpath, (x, y, z))
     weight = _ray_weight(plan, block, path)
@@ -216,7 +216,7 @@ def _keep_polarization(
     plan: RenderPlan,
     block: PixelBlock,
     active: np.ndarray | None,
-    incident: np.ndarray,
+    source: int,
     diffracted: list[np.ndarray],
 ) -> list[np.ndarray]:
     again = plan.polar_use is not Use.ONCE
@@ -230,8 +230,12 @@ def _keep_polarization(
         return diffracted
     length = _length(diffracted)
     normalised = [np.where(needed, d / length, d) for d in diffracted]
+    sources, at = plan.sources, (block.shot, source)
     factor = polarization_factor(
-        plan.sources.kahn, unit(incident), normalised, plan.sources.polarization_axis
+        float(sources.kahn[at]),
+        unit(sources.incident[at]),
+        normalised,
+        sources.polarization_axis[at],
     )
     block.polar = np.where(needed, factor, block.polar)
     return normalised

@@ -169,8 +169,8 @@ class Tree:
             self.number(f"{path}_1Dspectrum", wavelengths / ANGSTROM, "angstrom")
             weights = np.bincount(which, sources.brightness)
             beam["incident_wavelength_1Dspectrum_weights"] = weights / weights.sum()
-        kahn = experiment.beam.polarization if experiment.beam.polarized else 0.0
-        field = self.rotation @ experiment.frame.polarization
+        kahn, axis = experiment.beam.mean_polarization(experiment.frame, sources)
+        field = self.rotation @ axis
         twice = 2.0 * np.arctan2(field[1], field[0])
         beam["incident_polarization_stokes"] = [
             [1.0, kahn * np.cos(twice), kahn * np.sin(twice), 0.0]
