@@ -45,12 +45,22 @@ def read_spectrum(path: os.PathLike[str] | str) -> Spectrum:
     FileFormatError
         If the file cannot be read, or its unit is not known.
     """
+    return _from_hdf5(path) if is_hdf5(path) else _from_text(path)
+
+
+def is_hdf5(path: os.PathLike[str] | str) -> bool:
+    """Whether a file begins as HDF5 files do.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read.
+    """
     try:
         with Path(path).open("rb") as stream:
-            is_hdf5 = stream.read(4) == HDF5
+            return stream.read(4) == HDF5
     except OSError as error:
         raise FileFormatError(path, f"cannot be read: {error.strerror}") from error
-    return _from_hdf5(path) if is_hdf5 else _from_text(path)
 
 
 def _from_text(path: os.PathLike[str] | str) -> Spectrum:

@@ -119,7 +119,10 @@ def test_matter_in_a_list(tmp_path: Path) -> None:
         (text(vary="orientation = { list = [[1, 2, 3]], spread = 2 }"), 7, "expected spread"),
         (text(vary="edges = { constant = 1 }\ncell_a = { constant = 1 }"), 7, "vary one of them"),
         (text(vary="mosaic_spread = { constant = 1 }", base="-cell 50 -default_F 1"), 7, "-mosaic"),
-        (text(vary="spectrum = { bandwidth = 1 }", base="-cell 50 -default_F 1"), 7, "Q13"),
+        (text(vary="spectrum = { kind = 'laser' }"), 7, "there is no kind 'laser'"),
+        (text(vary="spectrum = { kind = 'two-colour', bandwidth = 1 }"), 7, "separation: is miss"),
+        (text(vary="spectrum = { kind = 'tophat', bandwidth = 1, spikes = 3 }"), 7, "spikes"),
+        (text(vary="spectrum = { kind = 'gaussian', bandwidth = 90 }"), 7, "reaches the energy"),
         (text(vary="spectrum = { spikes = 1 }"), 7, "bandwidth: is missing"),
         (text(vary="spectrum = { bandwidth = 0 }"), 7, "expected a number above 0"),
         (text(base="-cell 50 -lamda 1"), 5, "-lamda: unknown option; did you mean -lambda?"),
@@ -210,9 +213,10 @@ def test_spectra_of_a_file(tmp_path: Path) -> None:
     content = text("spectrum = { file = 's.h5' }", 2, BASE)
     campaign = campaign_of(tmp_path, content)
     assert campaign.spectra is not None
-    wavelengths, weights = campaign.spectra.of(0, 0, 1e-10)
-    np.testing.assert_allclose(wavelengths, [1e-10, 1.01e-10])
-    np.testing.assert_allclose(weights, [0.25, 0.75])
+    for shot, weights in enumerate([[0.25, 0.75], [1.0, 0.0]]):
+        spectrum = campaign.spectra.of(0, shot, 1e-10)
+        np.testing.assert_allclose(spectrum.wavelengths, [1e-10, 1.01e-10])
+        np.testing.assert_allclose(spectrum.weights, weights)
     with pytest.raises(FileFormatError, match="2 spectra for 3 shots"):
         campaign_of(tmp_path, text("spectrum = { file = 's.h5' }", 3, BASE))
 
@@ -243,7 +247,8 @@ def test_what_dials_would_misunderstand(
     [
         ("distance = { uniform = [90, 110] }", "-pix0_vector_mm 60 -3 3", "origin is given"),
         ("beam_fast = { uniform = [1, 2] }", "-pix0_vector_mm 60 -3 3", "origin is given"),
-        ("spectrum = { file = 's.h5' }", "-hdivrange 1 -hdivsteps 3", "or diverge"),
+        ("spectrum = { file = 's.h5' }", "-sourcefile s.txt", "the base has a table of sources"),
+        ("spectrum = { file = 'q.txt' }", "-polar 0.9", "or Stokes parameters, not both"),
         (
             "spectrum = { file = 's.h5' }\nwavelength = { normal = [1.0, 0.001] }",
             "",
@@ -254,6 +259,8 @@ def test_what_dials_would_misunderstand(
 def test_what_would_change_nothing_or_be_lost(
     tmp_path: Path, vary: str, base: str, told: str
 ) -> None:
+    (tmp_path / "s.txt").write_text("0 0 1 1 1e-10\n")
+    (tmp_path / "q.txt").write_text("# wavelength/A weight Q U\n1.0 1 1 0\n")
     with h5py.File(tmp_path / "s.h5", "w") as file:
         file["wavelengths"], file["weights"] = [1.0, 1.01], [[1.0, 3.0], [2.0, 0.0]]
     with pytest.raises(FileFormatError, match=told):

@@ -248,6 +248,40 @@ def test_spectra(tmp_path: Path) -> None:
     assert roughness(weights) == pytest.approx(1.0, abs=0.2), "exponential, as of many modes"
 
 
+@pytest.mark.parametrize(
+    ("spectrum", "option"),
+    [
+        ("{ kind = 'gaussian', bandwidth = 1, channels = 9 }", "gaussian,1 -spectrum_samples 9"),
+        ("{ kind = 'tophat', bandwidth = 1, channels = 6 }", "tophat,1 -spectrum_samples 6"),
+        ("{ kind = 'two-colour', separation = 3, bandwidth = 1, channels = 8 }",
+         "two-colour,3,1 -spectrum_samples 8"),
+        ("{ file = 's.txt' }", "s.txt"),
+        ("{ file = 's.h5', channels = 2 }", "s.h5 -spectrum_samples 2"),
+    ],
+)  # fmt: skip
+def test_spectra_of_all_kinds(
+    spectrum: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those of the option, about the wavelength of each shot, also with divergence."""
+    monkeypatch.chdir(tmp_path)
+    Path("s.txt").write_text("# energy/eV weight Q U\n12300 1 1 0\n12400 2 0 0.5\n")
+    with h5py.File("s.h5", "w") as file:
+        file["spectrum/wavelengths_A"], file["spectrum/pdf"] = [1.0, 1.01, 1.02], [1.0, 2.0, 3.0]
+    base = f"{BASE} -hdivrange 1 -hdivsteps 2"
+    of_file = "file" in spectrum
+    vary = f"spectrum = {spectrum}"
+    if not of_file:
+        vary += "\nwavelength = { list = [1.0, 1.1] }"
+    shots = shots_of(tmp_path, vary, 2, base=base)
+    for shot, wavelength in zip(shots, (1.0, 1.0 if of_file else 1.1), strict=True):
+        words = f"{base} -spectrum {option}" + ("" if of_file else f" -lambda {wavelength}")
+        expected = from_args(words).sources
+        found = shot.experiment.sources
+        np.testing.assert_allclose(found.wavelengths, expected.wavelengths, rtol=1e-12)
+        np.testing.assert_allclose(found.brightness, expected.brightness, rtol=1e-12)
+        np.testing.assert_allclose(found.incident, expected.incident, atol=1e-15)
+
+
 def test_a_shot_is_an_image_of_the_drop_in_command(tmp_path: Path) -> None:
     """What was drawn can be given as options."""
     (shot,) = shots_of(tmp_path, "orientation = 'uniform'\nphi = { constant = 3 }", 1)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from cupysim.campaign.definition.campaign import CampaignDefinition, Variation
 from cupysim.campaign.definition.names import SHARED
-from cupysim.errors import CupysimWarning
+from cupysim.errors import CupysimWarning, ModelError
 from cupysim.models.attenuation import Beamstop, FlightPath
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current, without_effect
-from cupysim.quirks import Quirk
+from cupysim.models.sampling import Sweep
 from cupysim.storage.toml_document import Section
 
 FAR = 10.0
@@ -57,19 +58,23 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
                     name, "-anomalous gives structure factors at the base's wavelength alone; a "
                     "-spectrum in the base gives them over its whole range"
                 )  # fmt: skip
-    if spectra is not None and spectra.wavelengths is not None:
-        ratios = spectra.wavelengths / base.beam.wavelength
+    if spectra is not None and spectra.of_file:
+        ratios = np.concatenate([each.wavelengths for each in spectra.of_file])
+        ratios = ratios / base.beam.wavelength
         if not ((ratios > 1.0 / FAR) & (ratios < FAR)).all():
             vary.fail(
                 "spectrum", "its wavelengths are far from the base's; they must be in Angstrom"
             )
         if "wavelength" in names:
             vary.fail("wavelength", "has no effect: the file of spectra gives all wavelengths")
-    if spectra is not None and not np.allclose(base.sources.incident, base.frame.beam):
-        vary.fail(
-            "spectrum",
-            "its sources are on the beam's axis, but those of the base are not, or diverge",
-        )
+    if spectra is not None and base.beam.source_table is not None:
+        vary.fail("spectrum", "the base has a table of sources, which gives all wavelengths")
+    if spectra is not None:
+        try:
+            of_shot = spectra.of(campaign.seed, 0, base.beam.wavelength)
+            replace(base.beam, spectrum=of_shot, dispersion=Sweep())
+        except ModelError as error:
+            vary.fail("spectrum", str(error))
     absorbing = _absorbing(base)
     if absorbing and (spectra is not None or {"wavelength", "spectrum"} & names.keys()):
         warnings.warn(
@@ -78,10 +83,6 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
                 f"{' and '.join(absorbing)} stay those at the base's wavelengths"
             ),
             stacklevel=3,
-        )
-    if campaign.spectra is not None and not base.corrects(Quirk.SOURCE_WEIGHTS_IGNORED):
-        vary.fail(
-            "spectrum", "nanoBragg ignores the weights of sources (Q13); add -corrected Q13 or all"
         )
     if "phi" in names and not _is_sweep(names["phi"], base):
         warnings.warn(

@@ -15,6 +15,7 @@ from cupysim.maths.arrays import unit
 from cupysim.maths.rotations import rotate_axis, rotate_xyz, xyz_angles
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
+from cupysim.models.sampling import Sweep
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.plan.joining import add_crystals
 from cupysim.plan.planning import make_plan
@@ -186,10 +187,9 @@ def _vary(experiment: Experiment, variation: Variation, value: float) -> Experim
 
 def _with_spectrum(campaign: CampaignDefinition, experiment: Experiment, shot: int) -> Experiment:
     assert campaign.spectra is not None
-    wavelengths, weights = campaign.spectra.of(campaign.seed, shot, experiment.beam.wavelength)
-    table = np.full((len(wavelengths), 5), np.nan)
-    table[:, 3], table[:, 4] = weights, wavelengths
-    return replace(experiment, beam=replace(experiment.beam, source_table=table, spectrum=None))
+    beam = experiment.beam
+    spectrum = campaign.spectra.of(campaign.seed, shot, beam.wavelength)
+    return replace(experiment, beam=replace(beam, spectrum=spectrum, dispersion=Sweep()))
 
 
 def _orientation(

@@ -104,14 +104,16 @@ class Truth:
     def _spectra(self) -> dict[str, TruthColumn]:
         if self.campaign.spectra is None:
             return {}
-        tables = [
-            None if each is None else each.shot.experiment.beam.source_table for each in self._known
+        found = [
+            None if each is None else each.shot.experiment.beam.spectrum for each in self._known
         ]
-        length = max((len(table) for table in tables if table is not None), default=0)
-        wavelengths, weights = np.full((2, len(tables), length), np.nan)
-        for place, table in enumerate(tables):
-            if table is not None:
-                weights[place], wavelengths[place] = table[:, 3], table[:, 4] / ANGSTROM
+        # the same in all shards, even if a shot has fewer
+        length = self.campaign.spectra.most_wavelengths
+        wavelengths, weights = np.full((2, len(found), length), np.nan)
+        for place, each in enumerate(found):
+            if each is not None:
+                weights[place, : len(each.weights)] = each.weights
+                wavelengths[place, : len(each.weights)] = each.wavelengths / ANGSTROM
         return {"spectrum": (weights, ""), "spectrum_wavelength": (wavelengths, "angstrom")}
 
     def _spots(self) -> dict[str, TruthColumn]:
