@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cupysim.models.background import Amorphous, Water
     from cupysim.models.beam import Beam
     from cupysim.models.conventions import Convention, Frame, Pivot
-    from cupysim.models.crystal import Crystal, UnitCell
+    from cupysim.models.crystal import Crystal
     from cupysim.models.detector import Detector
     from cupysim.models.diffuse import Diffuse, DiffuseModel
     from cupysim.models.dose import absorbed_dose
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from cupysim.models.spot_shape import Shape
     from cupysim.models.structure_factors import StructureFactors
     from cupysim.models.tolerance import Tolerance
+    from cupysim.models.unit_cell import UnitCell
     from cupysim.quirks import Quirk, Quirks, QuirkWarning
     from cupysim.readers import (
         read_detector,
@@ -84,7 +85,9 @@ _HOMES = {
     "models.beam": ("Beam",),
     "models.sources": ("Sources",),
     "models.conventions": ("Convention", "Frame", "Pivot"),
-    "models.crystal": ("Crystal", "UnitCell"),
+    "models.crystal": ("Crystal",),
+    "models.size_spread": ("SizeSpread",),
+    "models.unit_cell": ("UnitCell",),
     "models.spot_shape": ("Shape",),
     "models.detector": ("Detector",),
     "models.dose": ("absorbed_dose",),

@@ -17,9 +17,10 @@ from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.formats.structures import coordinates, reflections
 from cupysim.formats.structures.structure import Structure
-from cupysim.models.crystal import Crystal, UnitCell
+from cupysim.models.crystal import Crystal
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.models.unit_cell import UnitCell
 from cupysim.nanobragg.build import build
 from cupysim.nanobragg.consequences import other_frame
 from cupysim.storage.reading import check_regular

@@ -14,8 +14,11 @@ from cupysim.errors import ModelError
 from cupysim.maths import cell as cell_maths
 from cupysim.models.checks import assign, finite, frozen, member, three, whole
 from cupysim.models.diffuse import Diffuse
+from cupysim.models.domain_kinds import check_kinds
 from cupysim.models.mosaicity import Mosaicity
+from cupysim.models.size_spread import SizeSpread
 from cupysim.models.spot_shape import ELLIPSOIDAL, OFF_DIAGONAL, Shape, size_matrix
+from cupysim.models.unit_cell import UnitCell
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 DEFAULT_MOSAIC_DOMAINS = 10
@@ -23,65 +26,6 @@ DEFAULT_MOSAIC_DOMAINS = 10
 
 NOTICEABLE_ANGLE = 0.001 / DEGREES_PER_RADIAN
 """Change of a cell angle (rad) above which cupysim warns of quirk Q5."""
-
-
-@dataclass(frozen=True)
-class UnitCell:
-    """Edges and angles of a unit cell.
-
-    Parameters
-    ----------
-    lengths_angstrom : tuple of 3 float
-        Edges a, b, c (Angstrom, because the C program computes cells in this unit).
-    angles : tuple of 3 float
-        Angles alpha, beta, gamma (rad).
-
-    Raises
-    ------
-    ModelError
-        If an edge or an angle is not positive, or no cell has these angles.
-    """
-
-    lengths_angstrom: tuple[float, float, float]
-    angles: tuple[float, float, float] = (math.pi / 2, math.pi / 2, math.pi / 2)
-
-    def __post_init__(self) -> None:
-        for name in ("lengths_angstrom", "angles"):
-            values = three(getattr(self, name), f"unit cell: {name}")
-            assign(self, **{name: tuple(finite(value, f"unit cell: {name}") for value in values)})
-        if not all(length > 0.0 and math.isfinite(length) for length in self.lengths_angstrom):
-            raise ModelError(f"unit cell: edges must be positive, got {self.lengths_angstrom}")
-        if not all(angle > 0.0 for angle in self.angles):
-            # volumes are calculated from cosines, which do not depend on the sign
-            degrees = ", ".join(f"{angle * DEGREES_PER_RADIAN:g}" for angle in self.angles)
-            raise ModelError(f"unit cell: angles must be positive, got {degrees} degrees")
-        cell_maths.cell_volume(self.lengths_angstrom, self.angles)
-
-    @classmethod
-    def from_degrees(
-        cls, a: float, b: float, c: float, alpha: float, beta: float, gamma: float
-    ) -> UnitCell:
-        """Make a cell from edges in Angstrom and angles in degrees, as papers print them.
-
-        Parameters
-        ----------
-        a, b, c : float
-            Edges (Angstrom).
-        alpha, beta, gamma : float
-            Angles (degrees).
-
-        Examples
-        --------
-        >>> round(UnitCell.from_degrees(70, 80, 90, 90, 90, 90).volume_angstrom3)
-        504000
-        """
-        alpha, beta, gamma = (angle / DEGREES_PER_RADIAN for angle in (alpha, beta, gamma))
-        return cls((float(a), float(b), float(c)), (alpha, beta, gamma))
-
-    @cached_property
-    def volume_angstrom3(self) -> float:
-        """Volume of the unit cell (Angstrom^3)."""
-        return cell_maths.cell_volume(self.lengths_angstrom, self.angles)
 
 
 LARGEST_CELL_SPREAD = 0.1
@@ -125,6 +69,11 @@ class Crystal:
         Diffuse scattering around the reflections.
     scale : float
         Factor of the crystal's photons, for example the fraction of its volume in the beam.
+    sizes : SizeSpread, optional
+        Distribution of the sizes of domains about `n_cells`.
+    settings : str
+        Laue group over whose rotations the spot shape is averaged; see
+        `cupysim.models.domain_kinds`. Empty for one setting.
 
     Raises
     ------
@@ -144,6 +93,8 @@ class Crystal:
     cell_spreads: tuple[float, float, float] = (0.0, 0.0, 0.0)
     diffuse: Diffuse | None = None
     scale: float = 1.0
+    sizes: SizeSpread | None = None
+    settings: str = ""
     _oriented: dict[Quirks, OrientedCrystal] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -159,11 +110,13 @@ class Crystal:
                     "crystal: reciprocal must have the shape (3, 3), with rows a*, b*, c*"
                 )
             assign(self, reciprocal=frozen(self.reciprocal, np.float64))
-        for name, kind in (("mosaicity", Mosaicity), ("diffuse", Diffuse | None)):
-            if not isinstance(getattr(self, name), kind):
-                raise ModelError(
-                    f"crystal: {name} must be a {name.capitalize()}, got {getattr(self, name)!r}"
-                )
+        for name, kind in (
+            ("mosaicity", Mosaicity), ("diffuse", Diffuse | None), ("sizes", SizeSpread | None),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                wanted = "SizeSpread" if name == "sizes" else name.capitalize()
+                raise ModelError(f"crystal: {name} must be a {wanted}, got {value!r}")
         n_cells = three(self.n_cells, "crystal: n_cells")
         off_diagonal = three(self.n_cells_off_diagonal, OFF_DIAGONAL)
         size = three(self.size, "crystal: size")
@@ -198,6 +151,12 @@ class Crystal:
                 f"{OFF_DIAGONAL}: only the shapes {' and '.join(ELLIPSOIDAL)} have such numbers, "
                 f"not {self.shape}"
             )
+        check_kinds(self)
+
+    @property
+    def largest_factor(self) -> float:
+        """Length of the largest domains, relative to the numbers of cells."""
+        return 1.0 if self.sizes is None else self.sizes.largest
 
     def with_misset(self, x: float, y: float, z: float) -> Crystal:
         """Return the same crystal with other missetting angles, in degrees.

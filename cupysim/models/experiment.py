@@ -359,8 +359,9 @@ class Experiment:
             pixels = [(self.geometry.distance, self.detector.pixel_size)]
         else:
             pixels = [(panel.close_distance, max(panel.edges)) for panel in self.detector]
-        further = [each.crystal.oriented(self.policy).size for each in self.further_crystals]
-        size, wavelength = max(*self.crystal_size, *np.ravel(further)), self.beam.wavelength
+        crystals = self.crystal, *(each.crystal for each in self.further_crystals)
+        size = max(each.largest_factor * max(each.oriented(self.policy).size) for each in crystals)
+        wavelength = self.beam.wavelength
         return max(recommended_oversample(size, wavelength, *pixel) for pixel in pixels)
 
     @property

@@ -13,12 +13,13 @@ from cupysim.maths.arrays import dot
 from cupysim.maths.cell import oriented_lattice
 from cupysim.maths.derivatives import upright_cell
 from cupysim.models.conventions import Pivot
-from cupysim.models.crystal import Crystal, UnitCell
+from cupysim.models.crystal import Crystal
 from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, motion_of, moved, panels_of
 from cupysim.models.spot_shape import ELLIPSOIDAL
+from cupysim.models.unit_cell import UnitCell
 
 DEGREE = math.pi / 180.0
 """One degree (rad)."""

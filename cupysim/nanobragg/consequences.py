@@ -142,6 +142,10 @@ def warn_of_ineffective_crystal_options(args: Arguments) -> None:
         warnings.warn(
             CupysimWarning(f"-fudge has no effect on the spot shape {args.shape}"), stacklevel=2
         )
+    if "-size_steps" in args.seen and args.size_spread == 0.0:
+        warnings.warn(
+            CupysimWarning("-size_steps has no effect without -size_spread"), stacklevel=2
+        )
     if "-mosaic_seed" in args.seen and args.mosaic_model not in MODELS_WITH_SEED:
         warnings.warn(
             CupysimWarning(

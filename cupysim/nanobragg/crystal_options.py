@@ -128,6 +128,16 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         "Standard deviations of the edges of the cell among the mosaic domains (-mosaic_dom).",
         Kind.FLOAT, 3, PERCENT, ("cell_spreads",), match=Match.EXACT, metavar="A B C", is_new=True,
     ),
+    number("-size_spread", CRYSTAL,
+           "Standard deviation of the length of mosaic domains, relative to the mean length, which "
+           "is that of -N: a log-normal distribution.",
+           PERCENT, "size_spread", "0", match=Match.EXACT, limit="not negative", is_new=True),
+    integer("-size_steps", CRYSTAL, "Number of sizes with -size_spread.", "size_steps", "8",
+            match=Match.EXACT, limit="positive", is_new=True),
+    choice("-average_settings", CRYSTAL,
+           "Average the spot shape over the settings of the cell that the rotations of this Laue "
+           "group give: the spots of equivalent reflections become alike.",
+           "settings", LAUE_GROUPS, ""),
     Option(
         ("-diffuse_gamma",), CRYSTAL,
         "Diffuse scattering from liquid-like motions: correlation lengths along x, y and z. x is "

@@ -14,11 +14,13 @@ from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.mosaic import random_misset
 from cupysim.maths.nr_random import RandomStream, ShuffleTable, further_seed
 from cupysim.models.beam import Beam
-from cupysim.models.crystal import LARGEST_CELL_SPREAD, Crystal, UnitCell
+from cupysim.models.crystal import LARGEST_CELL_SPREAD, Crystal
 from cupysim.models.detector import Detector
 from cupysim.models.diffuse import Diffuse
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.size_spread import SizeSpread
 from cupysim.models.spot_shape import Shape
+from cupysim.models.unit_cell import UnitCell
 from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.nanobragg.consequences import warn_of_ineffective_crystal_options
 from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
@@ -332,6 +334,8 @@ def _crystal(
         fudge=args.fudge,
         diffuse=_diffuse(args),
         scale=args.crystal_scale,
+        sizes=SizeSpread(args.size_spread, args.size_steps) if args.size_spread > 0.0 else None,
+        settings=args.settings or "",
     )
     cell_spreads = args.cell_spreads or (0.0, 0.0, 0.0)
     if not 0.0 <= min(cell_spreads) <= max(cell_spreads) <= LARGEST_CELL_SPREAD:

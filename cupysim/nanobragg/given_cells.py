@@ -11,7 +11,8 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats.structures.structure import Structure
-from cupysim.models.crystal import Crystal, UnitCell
+from cupysim.models.crystal import Crystal
+from cupysim.models.unit_cell import UnitCell
 from cupysim.nanobragg.arguments import Arguments
 
 NOTICEABLE_CELL = 0.005

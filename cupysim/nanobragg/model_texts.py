@@ -22,6 +22,16 @@ def mosaic_text(mosaicity: Mosaicity) -> str:
     return f"{spreads} degrees"
 
 
+def kinds_text(crystal: Crystal) -> str:
+    """Sizes and settings of the domains; empty if they are all alike."""
+    told = []
+    if crystal.sizes is not None:
+        told.append(f"{crystal.sizes.count} sizes that vary by {100.0 * crystal.sizes.spread:g} %")
+    if crystal.settings:
+        told.append(f"settings of Laue group {crystal.settings}")
+    return "domains of " + " and ".join(told) if told else ""
+
+
 def cell_spread_text(crystal: Crystal) -> str:
     """How the edges of the cell vary; empty if they do not."""
     if not any(crystal.cell_spreads):

@@ -30,7 +30,7 @@ from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.arguments import RANDOM, Arguments
 from cupysim.nanobragg.build import detector_size
 from cupysim.nanobragg.job import Job
-from cupysim.nanobragg.model_texts import background_text, cell_spread_text, mosaic_text
+from cupysim.nanobragg.model_texts import background_text, cell_spread_text, kinds_text, mosaic_text
 from cupysim.nanobragg.panel_report import panel_lines
 
 BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
@@ -290,9 +290,9 @@ def _new_models(experiment: Experiment) -> Iterator[str]:
         yield f"  spectrum of {len(spectrum.wavelengths)} wavelengths from {first:g} to {last:g} A"
     if mosaicity.has_axes:
         yield f"  mosaic spreads about axes of the crystal: {mosaic_text(mosaicity)}"
-    varying = cell_spread_text(experiment.crystal)
-    if varying:
-        yield f"  {varying}"
+    for text in (cell_spread_text(experiment.crystal), kinds_text(experiment.crystal)):
+        if text:
+            yield f"  {text}"
     for matter in experiment.backgrounds:
         yield f"  background: {background_text(matter)}"
 

@@ -20,6 +20,7 @@ from cupysim.maths.derivatives import (
 from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.crystal_names import numbered, with_number
 from cupysim.models.detector import Detector
+from cupysim.models.domain_kinds import WHOLE, DomainKind
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import expanded, motion_of
 from cupysim.models.parameters import (
@@ -42,6 +43,7 @@ from cupysim.plan.gradient_columns import (
     WAVELENGTH,
     motion_rows,
 )
+from cupysim.plan.kinds import KindPlan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.size_slopes import size_slopes
 from cupysim.plan.spot_shapes import SPOT_SHAPES
@@ -178,11 +180,11 @@ def plan_gradients(
     names : str or iterable of str
         Names of the parameters, see `expand`.
     """
-    return plan_of_crystals(experiment, [plan], names)
+    return plan_of_crystals(experiment, [[(WHOLE, plan)]], names)
 
 
 def plan_of_crystals(
-    experiment: Experiment, plans: Sequence[RenderPlan], names: str | Iterable[str]
+    experiment: Experiment, plans: Sequence[Sequence[KindPlan]], names: str | Iterable[str]
 ) -> GradientPlan:
     """Make the gradient plan of an experiment.
 
@@ -190,8 +192,8 @@ def plan_of_crystals(
     ----------
     experiment : Experiment
         Experiment to simulate, with all quirks corrected.
-    plans : sequence of RenderPlan
-        Render plan of each of its crystals alone, with the background.
+    plans : sequence of sequence of KindPlan
+        For each crystal, its kinds of domains and their render plans, with the background.
     names : str or iterable of str
         Names of the parameters, see `expand`.
 
@@ -211,27 +213,31 @@ def plan_of_crystals(
             "gradients: all quirks must be corrected: use Experiment(quirks='corrected') or "
             "-corrected"
         )
-    several = len(plans) > 1
+    several = sum(len(kinds) for kinds in plans) > 1
     if several and FACTORS in wanted:
-        raise ModelError(f"gradients: {FACTORS}: possible only for one crystal at a time")
+        raise ModelError(
+            f"gradients: {FACTORS}: possible only for one crystal with one kind of domains"
+        )
     last = max(numbered(name)[1] for name in wanted)
     experiment.only_crystal(last)
-    first, *others = (
-        _plan_of_crystal(
-            experiment.only_crystal(number),
-            plan if number == 1 else without_background(plan),
-            wanted,
-            number,
-        )
-        for number, plan in enumerate(plans, 1)
-    )
+    found: list[GradientPlan] = []
+    for number, kinds in enumerate(plans, 1):
+        for kind, plan in kinds:
+            alone = without_background(plan) if found else plan
+            only = experiment.only_crystal(number)
+            found.append(_plan_of_crystal(only, kind, alone, wanted, number))
+    first, *others = found
     return replace(first, further=tuple(others)) if others else first
 
 
 def _plan_of_crystal(
-    experiment: Experiment, plan: RenderPlan, wanted: tuple[str, ...], number: int
+    experiment: Experiment,
+    kind: DomainKind,
+    plan: RenderPlan,
+    wanted: tuple[str, ...],
+    number: int,
 ) -> GradientPlan:
-    """Plan of the crystal with a number; parameters of other crystals have rows of zeros."""
+    """Plan of a kind of domains of a crystal; parameters of other crystals have rows of zeros."""
     shape = experiment.crystal.shape
     if SPOT_SHAPES[shape].squared_slopes is None:
         raise ModelError(f"gradients: spots of the shape {shape} have edges, and so no derivatives")
@@ -243,6 +249,11 @@ def _plan_of_crystal(
         raise ModelError("gradients: possible only for one shot of one crystal at a time")
     known = {name: np.zeros(COLUMNS) for name in UNITS}
     _set_crystal(known, experiment, plan)
+    for name in known:
+        indices = kind.setting @ known[name][INDICES:ORIGIN].reshape(3, 3)
+        known[name][INDICES:ORIGIN] = (indices @ np.linalg.inv(kind.setting)).reshape(-1)
+    for name in (*GROUPS["n_cells"], *GROUPS["n_cells_off_diagonal"]):
+        known[name][SIZES:SPREAD] *= kind.size
     unavailable = _set_panel(known, experiment)
     _set_scales(known, experiment, unavailable)
     if plan.has_background:

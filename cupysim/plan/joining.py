@@ -23,7 +23,8 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
     Parameters
     ----------
     plans : sequence of RenderPlan
-        One plan for each crystal, with the same beam, detector, scan and background.
+        One plan for each crystal, with the same beam, detector, scan and background. It may have
+        several kinds of domains.
 
     Returns
     -------
@@ -35,8 +36,28 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
     ModelError
         If beam, detector or sub-pixels differ.
     """
-    if any(plan.further for plan in plans):
-        raise ModelError("crystals of a shot: each plan must have one crystal")
+    return add_kinds([_numbered(part, n) for n, plan in enumerate(plans, 1) for part in plan.parts])
+
+
+def _numbered(plan: RenderPlan, number: int) -> RenderPlan:
+    """The plan of a crystal with another number."""
+    numbers = np.full((plan.shape[0], plan.crystals.n_crystals), number)
+    return plan.with_crystals(replace(plan.crystals, numbers=numbers))
+
+
+def add_kinds(plans: Sequence[RenderPlan]) -> RenderPlan:
+    """Join plans, of crystals or of kinds of their domains; the numbers of crystals stay.
+
+    Parameters
+    ----------
+    plans : sequence of RenderPlan
+        Plans without further ones, see `add_crystals`.
+
+    Raises
+    ------
+    ModelError
+        If beam, detector or sub-pixels differ.
+    """
     first, groups = plans[0], [[plans[0]]]
     for plan in plans[1:]:
         if not _same_rays(first, plan):

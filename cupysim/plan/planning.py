@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import lru_cache
 from operator import attrgetter, is_
 from typing import TYPE_CHECKING
@@ -13,16 +13,18 @@ import numpy as np
 from cupysim.errors import ModelError
 from cupysim.maths.orientations import spindle_cells
 from cupysim.models.crystal import orient_together
+from cupysim.models.domain_kinds import WHOLE, has_kinds
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
-from cupysim.models.spot_shape import OFF_DIAGONAL, Shape, size_matrix
+from cupysim.models.spot_shape import OFF_DIAGONAL, Shape
 from cupysim.plan.amorphous import amorphous_table
 from cupysim.plan.attenuation import pixel_fractions
 from cupysim.plan.diffuse import diffuse_table
 from cupysim.plan.domain_cells import cells_of_domains, strained_domains
 from cupysim.plan.factor_table import FactorTable
-from cupysim.plan.joining import add_crystals
+from cupysim.plan.joining import add_crystals, add_kinds
+from cupysim.plan.kinds import ONES, KindPlan, kind_plans
 from cupysim.plan.render_plan import CrystalTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.plan.spot_shapes import spot_axes
 from cupysim.quirks import Quirk
@@ -34,10 +36,6 @@ APART_FROM_CRYSTAL = attrgetter(
     *sorted({item.name for item in fields(Experiment)} - {"crystal", "quirks"})
 )
 """Gives the parts of an experiment that are the same objects if only its crystal differs."""
-
-ONES = np.ones(3)
-"""Three ones, read-only, which plans share."""
-ONES.setflags(write=False)
 
 IDENTITY = np.eye(3)[None]
 """The rotation of a single domain."""
@@ -67,8 +65,30 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     ModelError
         If the experiment is impossible, or has more than `LARGEST_STEP_COUNT` steps.
     """
-    if experiment.further_crystals:
-        return add_crystals([make_plan(each) for each in experiment.each_crystal])
+    plans = [[plan for _, plan in kinds] for kinds in plans_of_kinds(experiment)]
+    if len(plans) == 1:
+        return add_kinds(plans[0]) if len(plans[0]) > 1 else plans[0][0]
+    return add_crystals([add_kinds(kinds) for kinds in plans])
+
+
+def plans_of_kinds(experiment: Experiment) -> list[list[KindPlan]]:
+    """Make the plans of each kind of domains of each crystal, each with the background.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment to simulate.
+
+    Raises
+    ------
+    ModelError
+        If the experiment is impossible.
+    """
+    return [kind_plans(each, _plan_of_crystal(each)) for each in experiment.each_crystal]
+
+
+def _plan_of_crystal(experiment: Experiment) -> RenderPlan:
+    """The plan of an experiment with one crystal whose domains are all alike."""
     detector, rendering, mask = experiment.detector, experiment.rendering, experiment.mask
     has_panels, panels = isinstance(detector, PanelDetector), _panels(experiment)
     rows, columns = experiment.region.slices(detector.n_slow, detector.n_fast)
@@ -276,36 +296,6 @@ def _cell_counts(counts: tuple[float, float, float]) -> np.ndarray:
     return found
 
 
-def with_cell_counts(plan: RenderPlan, experiment: Experiment, counts: np.ndarray) -> RenderPlan:
-    """Return the plan with other numbers of cells, which need not be integers.
-
-    Parameters
-    ----------
-    plan : RenderPlan
-        Plan of one shot of one crystal, with quirk Q6 corrected.
-    experiment : Experiment
-        The plan's experiment.
-    counts : ndarray, shape (6,)
-        Na, Nb, Nc, Nab, Nbc, Nac.
-
-    Returns
-    -------
-    RenderPlan
-        Plan with these numbers of cells, otherwise the same.
-    """
-    axes, height = spot_axes(
-        experiment.crystal.shape, size_matrix(counts.tolist()), experiment.lattice.reciprocal
-    )
-    crystals = replace(
-        plan.crystals,
-        n_cells=counts[None, None, :3],
-        spot_axes=axes[None, None],
-        spot_counts=ONES[None, None],
-        spot_height=np.full((1, 1), height),
-    )
-    return plan.with_crystals(crystals)
-
-
 def _factors(experiment: Experiment) -> FactorTable:
     factors = experiment.structure_factors
     tables, _ = factors.tables_at(experiment.sources.wavelengths)
@@ -347,9 +337,8 @@ class Planner:
         """Plan the derivatives of an image; see `cupysim.plan.gradient_plan.plan_of_crystals`."""
         from cupysim.plan.gradient_plan import plan_of_crystals
 
-        plans = [plan]
-        if experiment.further_crystals:
-            plans = [make_plan(each) for each in experiment.each_crystal]
+        is_alone = not experiment.further_crystals and not has_kinds(experiment.crystal)
+        plans = [[(WHOLE, plan)]] if is_alone else plans_of_kinds(experiment)
         return plan_of_crystals(experiment, plans, names)
 
 
@@ -365,6 +354,8 @@ def _with_crystal(
     ):
         return None
     if experiment.further_crystals or before.crystal.scale != experiment.crystal.scale:
+        return None
+    if has_kinds(experiment.crystal) or has_kinds(before.crystal):
         return None
     if any(experiment.crystal.cell_spreads) or any(before.crystal.cell_spreads):
         return None

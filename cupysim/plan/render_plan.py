@@ -6,7 +6,7 @@ detector, crystals of a shot, and channels of structure factors, which sources c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from typing import Annotated
@@ -23,6 +23,7 @@ from cupysim.plan.diffuse_table import DiffuseTable
 from cupysim.plan.factor_table import FactorTable
 
 IDENTITY = np.eye(3)
+FIRST = np.ones((1, 1), dtype=np.int64)
 
 
 class Use(IntEnum):
@@ -150,6 +151,11 @@ class CrystalTable(Table):
         Spot shape, the same for all crystals.
     fudge : float
         Factor of the squared distance from a reflection.
+    numbers : ndarray of int, shape (n_shots, n_crystals)
+        Number of the crystal in its shot, from 1. Several entries belong to one crystal if it has
+        several kinds of domains.
+    settings : ndarray, shape (n_shots, n_crystals, 3, 3)
+        Matrix by which the crystal's Miller indices are multiplied to those of the entry.
     """
 
     phi_cells: Annotated[np.ndarray, Axes("shots", "crystals", "spindle angles", 3, 3)]
@@ -161,6 +167,10 @@ class CrystalTable(Table):
     spot_height: Annotated[np.ndarray, Axes("shots", "crystals")]
     shape: Shape
     fudge: float
+    numbers: Annotated[np.ndarray, Axes("shots", "crystals")] = field(default_factory=lambda: FIRST)
+    settings: Annotated[np.ndarray, Axes("shots", "crystals", 3, 3)] = field(
+        default_factory=lambda: IDENTITY[None, None]
+    )
 
     @property
     def n_orientations(self) -> int:

@@ -128,7 +128,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
             stacklevel=3,
         )
         return np.empty(0, dtype=SPOT).view(Spots)
-    tables, before = [np.empty(0, dtype=SPOT)], 1
+    by_crystal: dict[int, list[tuple[float, np.ndarray]]] = {}
     for part in plan.parts:
         for crystal in range(0 if part.diffuse.diffuse_only else part.crystals.n_crystals):
             near = candidates_of(part, shot, crystal)
@@ -136,13 +136,39 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
                 _panel_spots(part, shot, panel, crystal, near) for panel in range(plan.shape[1])
             ]
             spots = np.concatenate(found)
-            strongest = spots["photons"].max(initial=0.0)
-            spots = spots[spots["photons"] > WEAKEST * strongest]
-            spots["crystal"] = before + crystal
-            tables.append(spots)
-        before += part.crystals.n_crystals
+            number = int(part.crystals.numbers[shot, crystal])
+            spots["crystal"] = number
+            to_crystal = np.linalg.inv(part.crystals.settings[shot, crystal])
+            indices = np.stack([spots[name] for name in "hkl"]) if len(spots) else np.empty((3, 0))
+            spots["h"], spots["k"], spots["l"] = np.rint(to_crystal @ indices)
+            weight = float(part.photons_per_squared_electron[shot])
+            by_crystal.setdefault(number, []).append((weight, spots))
+    tables = [np.empty(0, dtype=SPOT)]
+    for kinds in by_crystal.values():
+        spots = kinds[0][1] if len(kinds) == 1 else _mean_of_kinds(kinds)
+        strongest = spots["photons"].max(initial=0.0)
+        tables.append(spots[spots["photons"] > WEAKEST * strongest])
     spots = np.concatenate(tables)
     return spots[np.argsort(-spots["photons"], kind="stable")].view(Spots)
+
+
+def _mean_of_kinds(kinds: list[tuple[float, np.ndarray]]) -> np.ndarray:
+    """Spots of a crystal from those of its kinds of domains, which have weights.
+
+    Photons add up; positions are means weighted by photons, and excitations by the weights.
+    """
+    spots = np.concatenate([each for _, each in kinds])
+    weights = np.concatenate([np.full(len(each), weight) for weight, each in kinds])
+    keys = np.stack([spots[name] for name in ("panel", "h", "k", "l")], axis=1)
+    _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    found = spots[first]
+    photons = np.bincount(which.ravel(), spots["photons"])
+    for name in ("fast", "slow"):
+        found[name] = np.bincount(which.ravel(), spots["photons"] * spots[name]) / photons
+    total = sum(weight for weight, _ in kinds)
+    found["excitation"] = np.bincount(which.ravel(), weights * spots["excitation"]) / total
+    found["photons"] = photons
+    return found
 
 
 def _panel_spots(

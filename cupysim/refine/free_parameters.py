@@ -13,7 +13,8 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.plan.culling import without_background
 from cupysim.plan.gradient_plan import FACTORS, GradientPlan, expand, plan_of_crystals
-from cupysim.plan.planning import make_plan, with_cell_counts
+from cupysim.plan.kinds import with_cell_counts
+from cupysim.plan.planning import plans_of_kinds
 
 
 def free_parameters(names: str | Sequence[str]) -> tuple[str, ...]:
@@ -113,6 +114,12 @@ def gradient_plan(
     for each, numbers in zip(experiment.each_crystal, counts, strict=True):
         off_diagonal = np.array(each.crystal.n_cells_off_diagonal) / coarseness
         sizes = np.concatenate([np.maximum(numbers / coarseness, 1.0), off_diagonal])
-        plan = with_cell_counts(make_plan(each), each, sizes)
-        plans.append(plan if background else without_background(plan))
+        (kinds,) = plans_of_kinds(each)
+        plans.append(
+            [
+                (kind, with_cell_counts(of_kind, each, kind.size * sizes))
+                for kind, plan in kinds
+                for of_kind in [plan if background else without_background(plan)]
+            ]
+        )
     return plan_of_crystals(experiment, plans, names)

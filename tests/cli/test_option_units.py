@@ -323,6 +323,7 @@ ROWS: dict[str, list[Row]] = {
         Row("-mosaic_dom 4 -spread_edges 2 1 3", lambda e: e.crystal.cell_spreads,
             [0.02, 0.01, 0.03]),
     ],
+    "-size_spread": [Row("-size_spread 20", lambda e: e.crystal.sizes.spread, 0.2)],
     "-beamstop": [
         Row("-beamstop 20 4", lambda e: [e.attenuators[0].distance, e.attenuators[0].diameter],
             [0.02, 0.004]),

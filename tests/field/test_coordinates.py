@@ -15,7 +15,7 @@ from cupysim.errors import CupysimError, CupysimWarning, FileFormatError
 from cupysim.formats.structures import coordinates
 from cupysim.formats.structures.coordinates import Recipe
 from cupysim.formats.structures.hydrogens import COUNTS, add_hydrogens
-from cupysim.models.crystal import UnitCell
+from cupysim.models.unit_cell import UnitCell
 from tests.conftest import Run
 from tests.field.writers import amplitudes, loop, write_cif
 from tests.formats.structures import MODEL

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cupysim.models.beam import Beam
-from cupysim.models.crystal import Crystal, UnitCell
+from cupysim.models.crystal import Crystal
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
@@ -17,6 +17,7 @@ from cupysim.models.sampling import Sweep
 from cupysim.models.scan import Scan
 from cupysim.models.sensor import Sensor
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.models.unit_cell import UnitCell
 
 PIXELS = np.array([(0.0, 0.0), (24.0, 0.0), (0.0, 18.0), (24.0, 18.0), (7.5, 3.25)])
 """Points of a panel: fast and slow in pixels."""

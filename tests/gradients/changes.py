@@ -9,7 +9,8 @@ import numpy as np
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
-from cupysim.plan.planning import make_plan, with_cell_counts
+from cupysim.plan.kinds import with_cell_counts
+from cupysim.plan.planning import make_plan
 
 STEPS: dict[str, float] = {
     **dict.fromkeys(GROUPS["misset"], 2e-6),

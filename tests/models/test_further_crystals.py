@@ -35,7 +35,7 @@ from cupysim.formats import nexus
 from cupysim.models.parameters import changed
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.gradient_plan import plan_of_crystals
-from cupysim.plan.planning import make_plan
+from cupysim.plan.planning import plans_of_kinds
 from tests.conftest import INPUTS, Run
 from tests.gradients.changes import STEPS
 from tests.tolerances import FLOAT32_BITS
@@ -116,8 +116,9 @@ def test_the_scale_leaves_the_background_as_it_is(backend: str) -> None:
 def test_the_share_of_terms_is_a_mean(backend: str) -> None:
     """Each of three crystals counts once."""
     experiment = together(base("-pixel 0.1 -N 40 -gauss_xtal -Xbeam 0 -Ybeam 0"))
-    plans = [make_plan(each) for each in experiment.each_crystal]
-    plan = plan_of_crystals(experiment, plans, "misset").within(Tolerance.read(1.0))
+    plan = plan_of_crystals(experiment, plans_of_kinds(experiment), "misset").within(
+        Tolerance.read(1.0)
+    )
     opened = open_backend(backend, "double", None)
     whole = differentiate_parts(opened, plan, Observer(), device_arrays=False)
     shares = [opened.differentiate(part, Observer()).share for part in plan.parts]

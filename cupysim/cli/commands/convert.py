@@ -30,8 +30,8 @@ from cupysim.formats.structures.columns import choose
 from cupysim.formats.structures.coordinates import B_SOL, K_SOL, SAME_ANGLE, SAME_EDGE, Recipe
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.structures.symmetry import cell_text, check_cell
-from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.models.unit_cell import UnitCell
 from cupysim.nanobragg.structure_files import CONTRAST, f000_value, with_f000
 from cupysim.storage.reading import content
 from cupysim.storage.safe_writing import OutputFiles, is_special, refuse_inputs

@@ -18,7 +18,7 @@ from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.header_remarks import header_remarks
-from cupysim.nanobragg.model_texts import background_text, cell_spread_text, mosaic_text
+from cupysim.nanobragg.model_texts import background_text, cell_spread_text, kinds_text, mosaic_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -190,9 +190,7 @@ def _crystal(crystal: Crystal, cell_counts: tuple[float, float, float]) -> str:
         f"{counts} cells, {crystal.shape}, mosaic {mosaic_text(mosaicity)} "
         f"({mosaicity.n_domains} domains)"
     ]
-    varying = cell_spread_text(crystal)
-    if varying:
-        parts.append(varying)
+    parts += [text for text in (cell_spread_text(crystal), kinds_text(crystal)) if text]
     if crystal.diffuse is not None:
         parts.append("with diffuse scattering")
     if crystal.scale != 1.0:

@@ -33,7 +33,7 @@ from cupysim.errors import CupysimError
 from cupysim.formats import matrix_checks, mosflm_matrix
 from cupysim.maths.cell import reciprocal_from_cell, upright_reciprocal
 from cupysim.maths.rotations import rotate_xyz, xyz_angles
-from cupysim.models.crystal import UnitCell
+from cupysim.models.unit_cell import UnitCell
 from cupysim.storage.safe_writing import OutputFiles, is_special, refuse_inputs
 from cupysim.terminal import Report, say, tell
 

@@ -10,7 +10,7 @@ from cupysim.errors import FileFormatError, ModelError
 from cupysim.formats.crystfel.syntax import Setting
 from cupysim.formats.crystfel.values import number
 from cupysim.formats.text_numbers import lines_of
-from cupysim.models.crystal import UnitCell
+from cupysim.models.unit_cell import UnitCell
 from cupysim.storage.reading import content
 
 FIRST_LINE = "CrystFEL unit cell file version 1.0"

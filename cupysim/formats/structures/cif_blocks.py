@@ -15,7 +15,7 @@ from cupysim.formats.structures.cif_cell import angles_of_group, other_volume
 from cupysim.formats.structures.table import Cell
 from cupysim.formats.structures.told_symmetry import ToldSymmetry, Words, symmetry_of
 from cupysim.formats.text_numbers import plain_number
-from cupysim.models.crystal import UnitCell
+from cupysim.models.unit_cell import UnitCell
 from cupysim.optional_libraries import require
 
 OPERATORS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")

@@ -28,8 +28,8 @@ from cupysim.formats.structures.hydrogens import add_hydrogens, incomplete
 from cupysim.formats.structures.structure import Structure, unit_cell
 from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import listed
-from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors, check_table_size
+from cupysim.models.unit_cell import UnitCell
 from cupysim.optional_libraries import require
 
 K_SOL, B_SOL = 0.35, 46.0

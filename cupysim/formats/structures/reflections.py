@@ -18,8 +18,8 @@ from cupysim.formats.structures.selection import doubts, selected
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.structures.symmetry import Symmetry, cell_text, check_cell
 from cupysim.formats.structures.table import Cell, Column, Quantity, ReflectionTable, listed
-from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.models.unit_cell import UnitCell
 from cupysim.storage.reading import content
 
 HEAD = 2**16

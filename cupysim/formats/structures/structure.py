@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.models.unit_cell import UnitCell
 
 if TYPE_CHECKING:
     from cupysim.formats.structures.symmetry import Symmetry

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError, ModelError
-from cupysim.models.crystal import UnitCell
+from cupysim.models.unit_cell import UnitCell
 from cupysim.optional_libraries import require
 
 EDGE_TOLERANCE, ANGLE_TOLERANCE = 0.005, 0.5

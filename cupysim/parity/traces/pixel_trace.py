@@ -16,6 +16,7 @@ from cupysim.maths import interpolation, lattice_factor
 from cupysim.maths.arrays import norm
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
 from cupysim.models.detector import Detector
+from cupysim.models.domain_kinds import has_kinds
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.parity.traces.values import PixelTrace, StepTrace, Value
@@ -67,6 +68,8 @@ def trace_pixel(
     """
     if experiment.further_crystals:
         raise CupysimError("trace: possible for one crystal at a time; use only_crystal(number)")
+    if has_kinds(experiment.crystal):
+        raise CupysimError("trace: not possible for several sizes or settings of domains")
     detector, number = experiment.detector, 0
     if isinstance(detector, PanelDetector):
         number = detector.number_of(panel)
