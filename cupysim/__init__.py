@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from cupysim.models.attenuation import Beamstop, FlightPath, Slab, Sphere
     from cupysim.models.background import Amorphous, Water
     from cupysim.models.beam import Beam
+    from cupysim.models.beam_profile import BeamProfile, ProfileKind
+    from cupysim.models.body import Body, BodyForm
     from cupysim.models.conventions import Convention, Frame, Pivot
     from cupysim.models.crystal import Crystal
+    from cupysim.models.decay import Decay
     from cupysim.models.detector import Detector
     from cupysim.models.diffuse import Diffuse, DiffuseModel
     from cupysim.models.dose import absorbed_dose
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from cupysim.models.sampling import Sweep
     from cupysim.models.scan import Scan
     from cupysim.models.sensor import Sensor
+    from cupysim.models.size_spread import SizeSpread
     from cupysim.models.sources import Sources
     from cupysim.models.spectrum import Spectrum
     from cupysim.models.spot_shape import Shape
@@ -86,6 +90,9 @@ _HOMES = {
     "models.sources": ("Sources",),
     "models.conventions": ("Convention", "Frame", "Pivot"),
     "models.crystal": ("Crystal",),
+    "models.beam_profile": ("BeamProfile", "ProfileKind"),
+    "models.body": ("Body", "BodyForm"),
+    "models.decay": ("Decay",),
     "models.size_spread": ("SizeSpread",),
     "models.unit_cell": ("UnitCell",),
     "models.spot_shape": ("Shape",),
@@ -123,12 +130,16 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 __all__ = [
     "Amorphous",
     "Beam",
+    "BeamProfile",
     "Beamstop",
+    "Body",
+    "BodyForm",
     "Campaign",
     "Convention",
     "Crystal",
     "CupysimError",
     "CupysimWarning",
+    "Decay",
     "Detector",
     "DetectorAngles",
     "Diffuse",
@@ -147,6 +158,7 @@ __all__ = [
     "PanelGroup",
     "PhotonNoise",
     "Pivot",
+    "ProfileKind",
     "Quirk",
     "QuirkWarning",
     "Quirks",
@@ -159,6 +171,7 @@ __all__ = [
     "Scan",
     "Sensor",
     "Shape",
+    "SizeSpread",
     "Slab",
     "Sources",
     "Spectrum",

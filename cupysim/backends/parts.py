@@ -53,20 +53,28 @@ def render_parts(
     if tolerance is not None:
         tolerance = replace(tolerance, value=tolerance.value / len(parts))
     rendered: Rendered | None = None
+    is_common = all(part.fractions is plan.fractions for part in parts)
     for part in parts:
         if tolerance is not None and not (is_exact and is_exact(part, tolerance)):
             part = part.with_same_axes(tolerance=tolerance)
-        if rendered is None:
-            rendered = backend.render(part, observer, image)
-            continue
         is_on_device = image is not None and not isinstance(image, np.ndarray)
-        more = backend.new_device_array(part.shape, np.float32) if is_on_device else None
-        rendered = rendered.add(backend.render(part, observer, more))
+        target = image
+        if rendered is not None:
+            target = backend.new_device_array(part.shape, np.float32) if is_on_device else None
+        found = backend.render(part, observer, target)
+        if not is_common:
+            _weaken(found, part)
+        rendered = found if rendered is None else rendered.add(found)
     assert rendered is not None
-    if plan.fractions is not None:
-        fractions = array_namespace(rendered.image).asarray(plan.fractions)
-        rendered.image[...] *= fractions
+    if is_common:
+        _weaken(rendered, plan)
     return rendered
+
+
+def _weaken(rendered: Rendered, plan: RenderPlan) -> None:
+    """Multiply an image by the fractions of its plan, in place."""
+    if plan.fractions is not None:
+        rendered.image[...] *= array_namespace(rendered.image).asarray(plan.fractions)
 
 
 def differentiate_parts(
@@ -95,13 +103,12 @@ def differentiate_parts(
     for part in plan.parts:
         found = backend.differentiate(part, observer, device_arrays)
         shares.append(found.share)
+        fractions = part.plan.fractions
+        if fractions is not None:
+            by_pixel = array_namespace(found.photons).asarray(fractions, dtype=np.float64)
+            shown = by_pixel if part.plan.has_panels else by_pixel[0]
+            found.photons[...] *= shown
+            found.values[...] *= shown
         total = found if total is None else total.add(found)
     assert total is not None
-    total = replace(total, share=sum(shares) / len(shares))
-    fractions = plan.plan.fractions
-    if fractions is not None:
-        by_pixel = array_namespace(total.photons).asarray(fractions, dtype=np.float64)
-        shown = by_pixel if plan.plan.has_panels else by_pixel[0]
-        total.photons[...] *= shown
-        total.values[...] *= shown
-    return total
+    return replace(total, share=sum(shares) / len(shares))

@@ -139,14 +139,17 @@ def _run(words: Sequence[str]) -> None:
             CupysimWarning("-convergence has no effect without the value auto of another option"),
             stacklevel=2,
         )
-    if args.printout and (experiment.further_crystals or experiment.attenuators):
-        raise OptionError(
-            "-printout", "possible for one crystal, and without attenuation; use cupysim trace"
-        )
     name = "numpy" if args.printout else args.backend
     renderer = Renderer(name, args.precision, args.threads, args.devices, job.tolerance)
     with watch.stage("planning"):
         plan = renderer.plan(experiment)
+    several = bool(plan.further) or plan.crystals.n_crystals > 1
+    if args.printout and (several or plan.fractions is not None):
+        raise OptionError(
+            "-printout",
+            "possible for one crystal whose domains are alike, without attenuation and decay; use "
+            "cupysim trace",
+        )
     dump_problem = check_outputs(args, is_flat(experiment))
     check_libraries(job)
     report = Report(sys.stdout)

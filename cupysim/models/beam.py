@@ -10,6 +10,7 @@ import numpy as np
 from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.polarization import linear_polarization
+from cupysim.models.beam_profile import BeamProfile
 from cupysim.models.checks import assign, checked_stokes, finite, frozen
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.sampling import Sweep
@@ -59,6 +60,8 @@ class Beam:
     spectrum : Spectrum, optional
         Wavelengths and their shares of the photons, for each direction of the divergence. It
         replaces the dispersion.
+    profile : BeamProfile, optional
+        Fluence across the beam, relative to `fluence`. It needs an `Experiment` with a body.
     weights_count : bool
         Use the weights of the table even if quirk Q13 is not corrected, as for a spectrum from a
         file.
@@ -80,6 +83,7 @@ class Beam:
     round_divergence: bool = True
     source_table: np.ndarray | None = None
     spectrum: Spectrum | None = None
+    profile: BeamProfile | None = None
     weights_count: bool = False
 
     def __post_init__(self) -> None:
@@ -94,6 +98,8 @@ class Beam:
                 f"shape {table.shape}"
             )
         assign(self, source_table=table)
+        if not isinstance(self.profile, BeamProfile | None):
+            raise ModelError(f"beam: profile must be a BeamProfile, got {self.profile!r}")
         self._check_stokes()
         if self.spectrum is not None and (table is not None or self.dispersion.range > 0.0):
             raise ModelError("beam: give a spectrum, a dispersion or a source table, not two")

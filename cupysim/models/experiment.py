@@ -17,10 +17,13 @@ from cupysim.maths.rotations import rotate_axis
 from cupysim.models.attenuation import Attenuator
 from cupysim.models.background import Amorphous, Water
 from cupysim.models.beam import Beam
-from cupysim.models.checks import assign, tuple_of, warn_of_length
+from cupysim.models.body import Body
+from cupysim.models.checks import assign, tuple_of
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
+from cupysim.models.decay import Decay
 from cupysim.models.detector import Detector, PlacedDetector
+from cupysim.models.experiment_checks import check_fit, check_types
 from cupysim.models.flat_panels import flat_panels
 from cupysim.models.further_crystal import FurtherCrystal
 from cupysim.models.mosaicity import Mosaicity
@@ -32,7 +35,7 @@ from cupysim.models.scan import Scan
 from cupysim.models.sensor import Sensor
 from cupysim.models.sources import Sources
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
+from cupysim.quirks import CORRECTED, Quirk, Quirks
 
 SMALL_CRYSTAL = 2
 """Largest number of cells along an axis with which structure factors are interpolated."""
@@ -62,6 +65,11 @@ class Experiment:
         Crystals in the beam beside `crystal`; their photons add up.
     attenuators : sequence of Beamstop, FlightPath, Slab or Sphere
         What weakens the scattered photons on their way to the detector.
+    body : Body, optional
+        Form and place of the sample, for absorption on the way through it and for beams with a
+        profile.
+    decay : Decay, optional
+        Decay of the crystals with dose.
     rendering : Rendering
         Region, mask and sampling.
     quirks : Quirks, str or iterable of int
@@ -84,58 +92,23 @@ class Experiment:
     backgrounds: tuple[Amorphous, ...] = ()
     further_crystals: tuple[FurtherCrystal, ...] = ()
     attenuators: tuple[Attenuator, ...] = ()
+    body: Body | None = None
+    decay: Decay | None = None
     rendering: Rendering = field(default_factory=Rendering)
     quirks: Quirks | str | Iterable[int] = CORRECTED
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("beam", Beam),
-            ("crystal", Crystal),
-            ("detector", (Detector, PanelDetector)),
-            ("structure_factors", StructureFactors),
-            ("scan", Scan),
-            ("water", Water),
-            ("rendering", Rendering),
-        ):
-            if not isinstance(getattr(self, name), kind):
-                kinds = kind if isinstance(kind, tuple) else (kind,)
-                expected = " or a ".join(each.__name__ for each in kinds)
-                raise ModelError(f"experiment: {name} must be a {expected}")
-        policy = Quirks.of(self.quirks)
+        check_types(self)
         assign(
             self,
-            quirks=policy,
+            quirks=Quirks.of(self.quirks),
             backgrounds=tuple_of(Amorphous, self.backgrounds, "experiment: backgrounds"),
             further_crystals=tuple_of(
                 FurtherCrystal, self.further_crystals, "experiment: further_crystals"
             ),
             attenuators=tuple_of(Attenuator, self.attenuators, "experiment: attenuators"),
         )
-        self._check_detector()
-        mask, shape = self.rendering.mask, self.image_shape
-        if mask is not None and mask.shape != shape:
-            given, wanted = (" x ".join(map(str, each[::-1])) for each in (mask.shape, shape))
-            raise ModelError(f"mask: {given} pixels, but the detector has {wanted}")
-        thin = self.sensor.layers.range == 0.0
-        is_empty = self.rendering.oversample_thick and thin
-        if is_empty and not policy.corrects(Quirk.NO_SENSOR_NO_IMAGE):
-            effect = "-oversample_thick without -detector_thick: the whole image is zero"
-            warn_quirk(Quirk.NO_SENSOR_NO_IMAGE, effect)
-
-    def _check_detector(self) -> None:
-        """Warn of lengths that are implausible, and check regions of panels."""
-        detector, region = self.detector, self.rendering.region
-        if isinstance(detector, Detector):
-            warn_of_length("distance", abs(detector.close_distance or detector.distance))
-            warn_of_length("pixel size", detector.pixel_size)
-            if isinstance(region, Mapping):
-                raise ModelError("rendering: regions by name need a detector of panels")
-            return
-        warn_of_length("distance", max(panel.close_distance for panel in detector))
-        warn_of_length("pixel size", max(max(panel.edges) for panel in detector))
-        if isinstance(region, Mapping):
-            for name in region:
-                detector.number_of(name)
+        check_fit(self)
 
     @property
     def policy(self) -> Quirks:

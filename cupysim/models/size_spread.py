@@ -29,8 +29,8 @@ class SizeSpread:
     Parameters
     ----------
     spread : float
-        Standard deviation of the length of a domain, relative to the mean length, which is that of
-        the numbers of cells.
+        Standard deviation of the length of a domain divided by the mean length (m), which is that
+        of the numbers of cells.
     count : int
         Number of sizes of the quadrature. The time of an image is proportional to it.
 

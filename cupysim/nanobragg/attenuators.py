@@ -51,11 +51,11 @@ def with_attenuators(args: Arguments, experiment: Experiment) -> Experiment:
     found: list[Attenuator] = []
     if args.absorption is not None:
         kind, material, size = _sample(args.absorption)
-        coefficient = _attenuation("-absorption", material, sources)
+        coefficient = mean_attenuation("-absorption", material, sources)
         with _told_of("-absorption"):
             found.append(kind(coefficient, size))
     if args.flight_path is not None:
-        found.append(FlightPath(_attenuation("-flight_path", args.flight_path, sources)))
+        found.append(FlightPath(mean_attenuation("-flight_path", args.flight_path, sources)))
     if args.beamstop is not None:
         with _told_of("-beamstop"):
             found.append(Beamstop(*args.beamstop))
@@ -93,8 +93,28 @@ def _sample(value: str) -> tuple[type[Slab] | type[Sphere], str, float]:
     return SAMPLES[kind], material.strip(), MM.to_si(millimetres)
 
 
-def _attenuation(option: str, material: str, sources: Sources) -> float:
-    """Attenuation coefficient (1/m): the mean over the photons of the beam."""
+def mean_attenuation(option: str, material: str, sources: Sources) -> float:
+    """Attenuation coefficient of a material: the mean over the photons of the beam.
+
+    Parameters
+    ----------
+    option : str
+        Option that names the material, for messages.
+    material : str
+        Name or formula that xraydb knows.
+    sources : Sources
+        Sources of the beam.
+
+    Returns
+    -------
+    float
+        Coefficient (1/m).
+
+    Raises
+    ------
+    CupysimError
+        If xraydb does not know the material, or is not installed.
+    """
     wavelengths, place = np.unique(sources.wavelengths, return_inverse=True)
     with _told_of(option):
         each = np.array([attenuation(material, float(wavelength)) for wavelength in wavelengths])

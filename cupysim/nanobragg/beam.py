@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -61,10 +62,11 @@ def make_beam(args: Arguments, inherited: Inherited) -> Beam:
                 raise CupysimError(f"{option} and {other} both give the polarization; give one")
         # a value of a geometry file
         polarization = 0.0
-    if args.flux != 0.0 and args.exposure > 0.0 and args.beamsize >= 0.0:
-        if args.beamsize == 0.0:
+    edge = beam_edge(args)
+    if args.flux != 0.0 and args.exposure > 0.0 and edge >= 0.0:
+        if edge == 0.0:
             raise OptionError("-beamsize", "must not be 0 with -flux")
-        fluence = args.flux * args.exposure / args.beamsize / args.beamsize
+        fluence = args.flux * args.exposure / edge / edge
     return Beam(
         wavelength=args.wavelength,
         fluence=fluence,
@@ -81,6 +83,26 @@ def make_beam(args: Arguments, inherited: Inherited) -> Beam:
         spectrum=chosen,
         weights_count=spectrum is not None,
     )
+
+
+def beam_edge(args: Arguments) -> float:
+    """Edge of a square beam with the same photons and the same largest fluence (m).
+
+    Parameters
+    ----------
+    args : Arguments
+        Values of the options.
+
+    Returns
+    -------
+    float
+        The edge; negative if the size of the beam is not given.
+    """
+    if args.beam_profile is None:
+        return float(args.beamsize)
+    from cupysim.nanobragg.sample_body import beam_profile
+
+    return math.sqrt(beam_profile(args.beam_profile).area)
 
 
 def _chosen_spectrum(args: Arguments) -> Spectrum:

@@ -30,7 +30,7 @@ from cupysim.models.rendering import Region, Rendering
 from cupysim.models.scan import Scan
 from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.arguments import Arguments, default_values, scan
-from cupysim.nanobragg.beam import make_beam
+from cupysim.nanobragg.beam import beam_edge, make_beam
 from cupysim.nanobragg.consequences import (
     first_placing,
     refuse_placing,
@@ -144,6 +144,11 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         from cupysim.nanobragg.attenuators import with_attenuators
 
         experiment = with_attenuators(args, experiment)
+    if not {"-body", "-body_position", "-beam_profile", "-decay", "-image_dose",
+            "-dose_before"}.isdisjoint(seen):  # fmt: skip
+        from cupysim.nanobragg.sample_body import with_body
+
+        experiment = with_body(args, experiment)
     warn_of_late_size(args, experiment)
     warn_of_few_steps(args, experiment)
     warn_of_sources_elsewhere(args, experiment)
@@ -199,7 +204,7 @@ def _backgrounds(
         return ()
     from cupysim.nanobragg.backgrounds import backgrounds, matter_of_stol, warn_of_table_ends
 
-    matter = (*backgrounds(args.backgrounds or (), args.beamsize), *matter_of_stol(args))
+    matter = (*backgrounds(args.backgrounds or (), beam_edge(args)), *matter_of_stol(args))
     with warnings.catch_warnings():
         # the experiment warns of the same quirks
         warnings.simplefilter("ignore")

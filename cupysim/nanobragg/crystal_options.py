@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cupysim.drop_ins.units import ANGSTROM, DEGREE, MM, NONE, PERCENT
+from cupysim.drop_ins.units import ANGSTROM, DEGREE, MEGAGRAY, MM, NONE, PERCENT
 from cupysim.nanobragg.option_kinds import (
     BEAM,
     CRYSTAL,
@@ -88,6 +88,36 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         Kind.TEXT, 1, NONE, ("absorption",), match=Match.EXACT, metavar="slab|sphere,MATERIAL,MM",
         is_new=True,
     ),
+    Option(
+        ("-body",), CRYSTAL,
+        "Form and size of the sample along beam, horizontal and vertical (mm), and its material. "
+        "It turns with the spindle, and absorbs on the ways in and out.",
+        Kind.TEXT, 1, NONE, ("body",), match=Match.EXACT,
+        metavar="box|ellipsoid,X,Y,Z[,MATERIAL]", is_new=True,
+    ),
+    Option(
+        ("-body_position",), CRYSTAL,
+        "Place of the centre of -body along beam, horizontal and vertical, at spindle angle zero.",
+        Kind.FLOAT, 3, MM, ("body_position",), match=Match.EXACT, metavar="X Y Z", is_new=True,
+    ),
+    Option(
+        ("-beam_profile",), BEAM,
+        "Fluence across the beam, with its horizontal and vertical size (mm): full widths at half "
+        "maximum of gaussian, edges of tophat, or edges of a table of numbers in a file.",
+        Kind.TEXT, 1, NONE, ("beam_profile",), match=Match.EXACT,
+        metavar="gaussian|tophat|FILE,H,V", is_new=True,
+    ),
+    Option(
+        ("-decay",), CRYSTAL,
+        "Decay with dose: the dose that halves all intensities (MGy), and the growth of the B "
+        "factor (A^2/MGy). The dose of the image is that of -dose, or of -image_dose.",
+        Kind.TEXT, 1, NONE, ("decay",), match=Match.EXACT, metavar="HALF_DOSE,B_PER_MGY",
+        is_new=True,
+    ),
+    number("-image_dose", CRYSTAL, "Dose during the image, with -decay.", MEGAGRAY, "image_dose",
+           "", match=Match.EXACT, limit="not negative", is_new=True),
+    number("-dose_before", CRYSTAL, "Dose before the image, with -decay.", MEGAGRAY, "dose_before",
+           "0", match=Match.EXACT, limit="not negative", is_new=True),
     new_text("-dose", CRYSTAL,
              "Print the dose that a thin sample of this material absorbs. MATERIAL as for "
              "-absorption.", "dose", "MATERIAL"),

@@ -33,6 +33,7 @@ from cupysim.models.parameters import (
 )
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact, without_background
+from cupysim.plan.exposure import varies
 from cupysim.plan.gradient_columns import (
     COLUMNS,
     INDICES,
@@ -260,14 +261,20 @@ def _plan_of_crystal(
         unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
-    if experiment.attenuators:
-        reason = "attenuators depend on the places of the pixels"
+    depends = experiment.attenuators or varies(experiment)
+    if depends:
+        what = "attenuators depend" if experiment.attenuators else "body and decay depend"
+        reason = f"{what} on the places of the pixels"
         unavailable |= dict.fromkeys((*OF_ONE_PANEL, FACTORS), reason)
+    if experiment.body is not None:
+        unavailable["phi"] = "the body turns with it, and the fraction of its photons changes"
+    if experiment.decay is not None and experiment.decay.b_per_gray > 0.0:
+        unavailable["wavelength"] = "the decay depends on it, and has no derivative"
     single = tuple(name for name in wanted if name != FACTORS)
     rows, own = np.zeros((plan.shape[1], len(single), COLUMNS)), []
     for name in wanted:
         if motion_of(name) is not None:
-            if experiment.attenuators:
+            if depends:
                 raise ModelError(f"gradients: {name}: {unavailable[FACTORS]}")
             rows[:, single.index(name)] = motion_rows(experiment, name)
             continue

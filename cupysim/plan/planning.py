@@ -22,6 +22,7 @@ from cupysim.plan.amorphous import amorphous_table
 from cupysim.plan.attenuation import pixel_fractions
 from cupysim.plan.diffuse import diffuse_table
 from cupysim.plan.domain_cells import cells_of_domains, strained_domains
+from cupysim.plan.exposure import parts_of_rotation, varies
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.joining import add_crystals, add_kinds
 from cupysim.plan.kinds import ONES, KindPlan, kind_plans
@@ -72,7 +73,10 @@ def make_plan(experiment: Experiment) -> RenderPlan:
 
 
 def plans_of_kinds(experiment: Experiment) -> list[list[KindPlan]]:
-    """Make the plans of each kind of domains of each crystal, each with the background.
+    """Make the plans of each kind of domains of each crystal.
+
+    Those of the first crystal have the background. If the crystals see the beam differently than
+    their surroundings do, each spindle angle has a plan of its own, and the background too.
 
     Parameters
     ----------
@@ -84,7 +88,17 @@ def plans_of_kinds(experiment: Experiment) -> list[list[KindPlan]]:
     ModelError
         If the experiment is impossible.
     """
-    return [kind_plans(each, _plan_of_crystal(each)) for each in experiment.each_crystal]
+    found = []
+    for number, each in enumerate(experiment.each_crystal):
+        kinds = kind_plans(each, _plan_of_crystal(each))
+        found.append(
+            [
+                (kind, part)
+                for place, (kind, plan) in enumerate(kinds)
+                for part in parts_of_rotation(each, plan, first=number == place == 0)
+            ]
+        )
+    return found
 
 
 def _plan_of_crystal(experiment: Experiment) -> RenderPlan:
@@ -337,7 +351,9 @@ class Planner:
         """Plan the derivatives of an image; see `cupysim.plan.gradient_plan.plan_of_crystals`."""
         from cupysim.plan.gradient_plan import plan_of_crystals
 
-        is_alone = not experiment.further_crystals and not has_kinds(experiment.crystal)
+        is_alone = not (
+            experiment.further_crystals or has_kinds(experiment.crystal) or varies(experiment)
+        )
         plans = [[(WHOLE, plan)]] if is_alone else plans_of_kinds(experiment)
         return plan_of_crystals(experiment, plans, names)
 
@@ -355,7 +371,7 @@ def _with_crystal(
         return None
     if experiment.further_crystals or before.crystal.scale != experiment.crystal.scale:
         return None
-    if has_kinds(experiment.crystal) or has_kinds(before.crystal):
+    if has_kinds(experiment.crystal) or has_kinds(before.crystal) or varies(experiment):
         return None
     if any(experiment.crystal.cell_spreads) or any(before.crystal.cell_spreads):
         return None

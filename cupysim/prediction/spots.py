@@ -141,7 +141,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
             to_crystal = np.linalg.inv(part.crystals.settings[shot, crystal])
             indices = np.stack([spots[name] for name in "hkl"]) if len(spots) else np.empty((3, 0))
             spots["h"], spots["k"], spots["l"] = np.rint(to_crystal @ indices)
-            weight = float(part.photons_per_squared_electron[shot])
+            weight = _share(part) * float(part.photons_per_squared_electron[shot])
             by_crystal.setdefault(number, []).append((weight, spots))
     tables = [np.empty(0, dtype=SPOT)]
     for kinds in by_crystal.values():
@@ -150,6 +150,12 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
         tables.append(spots[spots["photons"] > WEAKEST * strongest])
     spots = np.concatenate(tables)
     return spots[np.argsort(-spots["photons"], kind="stable")].view(Spots)
+
+
+def _share(plan: RenderPlan) -> float:
+    """Share of the steps of an image that a part of its rotation has."""
+    own = len(plan.sources.channel) * plan.crystals.n_orientations * plan.oversample**2
+    return own / plan.n_steps
 
 
 def _mean_of_kinds(kinds: list[tuple[float, np.ndarray]]) -> np.ndarray:
@@ -184,7 +190,8 @@ def _panel_spots(
     sums = np.zeros((len(hkl), 4))  # photons, photons x fast, photons x slow, excitation
     for number in range(len(steps)):
         _add_step(plan, shot, panel, steps, number, hkl, squares, size, sums)
-    photons = plan.photons_per_squared_electron[shot] * sums[:, 0] / len(steps)
+    scale = _share(plan) * plan.photons_per_squared_electron[shot]
+    photons = scale * sums[:, 0] / len(steps)
     found = np.zeros(len(hkl), dtype=SPOT)
     with np.errstate(invalid="ignore", divide="ignore"):
         found["fast"], found["slow"] = (sums[:, i] / sums[:, 0] for i in (1, 2))

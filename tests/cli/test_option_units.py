@@ -323,6 +323,16 @@ ROWS: dict[str, list[Row]] = {
         Row("-mosaic_dom 4 -spread_edges 2 1 3", lambda e: e.crystal.cell_spreads,
             [0.02, 0.01, 0.03]),
     ],
+    "-image_dose": [
+        Row("-decay 20,1 -image_dose 3", lambda e: e.decay.dose, 3e6)
+    ],
+    "-dose_before": [
+        Row("-decay 20,1 -image_dose 3 -dose_before 2", lambda e: e.decay.dose_before, 2e6)
+    ],
+    "-body_position": [
+        Row("-body box,1,1,1 -body_position 1 2 -3", lambda e: e.body.position,
+            [1e-3, 2e-3, -3e-3])
+    ],
     "-size_spread": [Row("-size_spread 20", lambda e: e.crystal.sizes.spread, 0.2)],
     "-beamstop": [
         Row("-beamstop 20 4", lambda e: [e.attenuators[0].distance, e.attenuators[0].diameter],
@@ -405,6 +415,7 @@ SIZES = {
     **dict.fromkeys(("deg", "degree", "degrees"), constants.degree),
     "arcmin": constants.arcminute, "arcsec": constants.arcsecond,
     "eV": constants.eV, "keV": constants.kilo * constants.eV, "MeV": constants.mega * constants.eV,
+    "Gy": 1.0, "kGy": constants.kilo, "MGy": constants.mega,
     "s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12, "fs": 1e-15,
     "percent": 0.01, "%": 0.01,
     **dict.fromkeys(("pixels", "pixel", "px", "electrons"), 1.0),

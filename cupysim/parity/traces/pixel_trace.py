@@ -21,6 +21,7 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.parity.traces.values import PixelTrace, StepTrace, Value
 from cupysim.plan.amorphous import intensity
+from cupysim.plan.exposure import varies
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
@@ -70,6 +71,8 @@ def trace_pixel(
         raise CupysimError("trace: possible for one crystal at a time; use only_crystal(number)")
     if has_kinds(experiment.crystal):
         raise CupysimError("trace: not possible for several sizes or settings of domains")
+    if varies(experiment):
+        raise CupysimError("trace: not possible with the body of the sample, or with decay")
     detector, number = experiment.detector, 0
     if isinstance(detector, PanelDetector):
         number = detector.number_of(panel)

@@ -1,0 +1,76 @@
+"""Decay of the crystal with dose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.errors import ModelError
+from cupysim.models.checks import assign, finite
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Loss of diffraction with dose: an exponential decay of all intensities, and a growing B.
+
+    After a dose D, intensities are multiplied by exp(-ln 2 D/half_dose) exp(-2 b_per_gray D s^2),
+    with s = sin(theta)/lambda (Holton (2009) J. Synchrotron Rad. 16, 133, for the first factor;
+    Kmetko et al. (2006) Acta Cryst. D62, 1030, for the second).
+
+    Parameters
+    ----------
+    dose : float
+        Dose during the image (Gy), which grows evenly with the spindle angle.
+    half_dose : float, optional
+        Dose that halves all intensities (Gy); infinite if not given.
+    b_per_gray : float, optional
+        Growth of the B factor with dose (m^2/Gy). About 1e-26 for protein crystals, which is
+        1 Angstrom^2/MGy.
+    dose_before : float, optional
+        Dose before the image (Gy).
+
+    Raises
+    ------
+    ModelError
+        If a number is negative, or the half dose is zero.
+    """
+
+    dose: float
+    half_dose: float = math.inf
+    b_per_gray: float = 0.0
+    dose_before: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("dose", "b_per_gray", "dose_before"):
+            assign(self, **{name: finite(getattr(self, name), f"decay: {name}")})
+            if getattr(self, name) < 0.0:
+                raise ModelError(f"decay: {name} must not be negative, got {getattr(self, name):g}")
+        assign(self, half_dose=float(self.half_dose))
+        if not self.half_dose > 0.0:
+            raise ModelError(f"decay: half_dose must be positive, got {self.half_dose:g}")
+
+    def factor(self, stol_squared: np.ndarray, first: float, last: float) -> np.ndarray:
+        """Mean factor of the intensities during a part of the image.
+
+        Parameters
+        ----------
+        stol_squared : ndarray, shape (...)
+            Squares of sin(theta)/lambda (1/m^2).
+        first, last : float
+            Beginning and end of the part, from 0 to 1.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            Factors from 0 to 1.
+        """
+        rate = math.log(2.0) / self.half_dose + 2.0 * self.b_per_gray * np.asarray(stol_squared)
+        begin, length = self.dose_before + first * self.dose, (last - first) * self.dose
+        exponent = rate * length
+        # (1 - exp(-x))/x, which is 1 at zero
+        mean = np.where(
+            exponent > 0.0, -np.expm1(-exponent) / np.where(exponent > 0, exponent, 1), 1
+        )
+        return np.asarray(np.exp(-rate * begin) * mean)
