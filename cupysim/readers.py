@@ -44,6 +44,7 @@ def read_structure(
     cell: UnitCell | None = None,
     wavelengths: Sequence[float] = (),
     edges: Mapping[str, os.PathLike[str] | str] | None = None,
+    slopes: Sequence[str] = (),
 ) -> Structure:
     """Read structure factors and the unit cell, or calculate them from coordinates.
 
@@ -74,6 +75,10 @@ def read_structure(
         Files with measured f' and f'' (`cupysim.formats.edge_table`), by the symbol of an element
         or by a selection of gemmi such as ``//A/101/ZN``. Other atoms have those of Cromer and
         Liberman.
+    slopes : sequence of str, optional
+        Atoms of coordinates, in the same words as `edges`: the result then has the derivatives of
+        the amplitudes with respect to their f' and f'' (``slopes``), for
+        `FactorGradient.along`.
 
     Returns
     -------
@@ -104,6 +109,8 @@ def read_structure(
             raise CupysimError("wavelengths are for coordinates; give dmin as well")
         if edges:
             raise CupysimError("edges are for coordinates; give dmin and wavelengths as well")
+        if slopes:
+            raise CupysimError("slopes are for coordinates; give dmin as well")
         return reflections.read(path, columns, default, merge)
     if edges and not wavelengths:
         raise CupysimError("edges need wavelengths, at which f' and f'' are added")
@@ -112,6 +119,7 @@ def read_structure(
         hydrogens=hydrogens,
         wavelengths=wavelengths,
         edges=tuple(edge_table.read(file, atoms) for atoms, file in (edges or {}).items()),
+        slopes=tuple(slopes),
     )
     return coordinates.read(path, dmin, recipe, default, cell)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.errors import ModelError
 from cupysim.maths.interpolation import NODES, node_weights
 from cupysim.plan.render_plan import RenderPlan
 
@@ -31,10 +32,40 @@ class FactorGradient:
         fast; a column is a reflection of the table.
     hkl : ndarray of int, shape (n_reflections, 3)
         Miller indices of the matrix's columns.
+    image_shape : tuple of int
+        Numbers of panels, slow pixels and fast pixels.
     """
 
     matrix: Any
     hkl: np.ndarray
+    image_shape: tuple[int, int, int]
+
+    def along(self, slopes: np.ndarray) -> np.ndarray:
+        """Derivatives with respect to a parameter on which structure factors depend.
+
+        Parameters
+        ----------
+        slopes : ndarray, shape (n_h, n_k, n_l) or (1, n_h, n_k, n_l)
+            Derivative of each structure factor of the table with respect to the parameter, for
+            example ``structure.slopes["SE"].imaginary`` (see `read_structure`).
+
+        Returns
+        -------
+        ndarray, shape (n_panels, n_slow, n_fast) or (n_slow, n_fast)
+            Derivative of each pixel's photons; without the axis of panels if there is one panel.
+
+        Raises
+        ------
+        ModelError
+            If the slopes are not those of the reflections of the table.
+        """
+        given = np.ravel(np.asarray(slopes, dtype=np.float64))
+        if len(given) != self.matrix.shape[1]:
+            raise ModelError(
+                f"structure factors: {len(given)} slopes for {self.matrix.shape[1]} reflections"
+            )
+        found = np.asarray(self.matrix @ given).reshape(self.image_shape)
+        return found[0] if self.image_shape[0] == 1 else found
 
     def __repr__(self) -> str:
         pixels, reflections = self.matrix.shape
@@ -55,6 +86,7 @@ class FactorSums:
 
     def __init__(self, plan: RenderPlan) -> None:
         plan.refuse_channels("derivatives with respect to structure factors")
+        self.image_shape = plan.shape[1], plan.shape[2], plan.shape[3]
         self.n_pixels = plan.shape[1] * plan.shape[2] * plan.shape[3]
         self.shape = tuple(n - 2 for n in plan.factors.table.shape[1:])
         self.first = plan.factors.first
@@ -145,4 +177,4 @@ class FactorSums:
         """The sums, multiplied by `scale`."""
         merged = self._merge().tocsr()
         hkl = np.stack(np.unravel_index(np.arange(merged.shape[1]), self.shape), axis=-1)
-        return FactorGradient(merged * scale, hkl + np.array(self.first))
+        return FactorGradient(merged * scale, hkl + np.array(self.first), self.image_shape)

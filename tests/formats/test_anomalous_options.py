@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cupysim import CupysimError, Experiment, from_args, read_structure
+from cupysim import CupysimError, Experiment, from_args, read_structure, render_gradients
 from cupysim.formats import edge_table
 from cupysim.formats.structures.anomalous import LARGEST_ERROR, channel_wavelengths
+from cupysim.formats.structures.structure import Structure
 
 gemmi = pytest.importorskip("gemmi")
 
@@ -160,3 +162,66 @@ def test_options_that_need_others() -> None:
     ):  # fmt: skip
         with pytest.raises(CupysimError, match=told):
             from_args(f"-cell 50 -default_F 1 -N 3 -detpixels 9 {words}")
+
+
+def shifted_scan(path: Path, real: float, imaginary: float) -> Path:
+    """The measured edge, with all f' and f'' shifted."""
+    path.write_text(
+        f"# energy/eV f' f''\n12000 {-3 + real} {0.5 + imaginary}\n"
+        f"13000 {-5 + real} {4.5 + imaginary}\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize("atoms", ["Se", "//A/7"])
+@pytest.mark.parametrize("part", ["real", "imaginary"])
+def test_derivatives_with_respect_to_f1_and_f2(
+    atoms: str, part: str, model: Path, tmp_path: Path, backend: str
+) -> None:
+    """Against differences of structure factors, and of images, of shifted f' and f''."""
+    step = 1e-3
+    wavelength = 12398.42e-10 / 12700.0
+
+    def made(shift: float) -> Structure:
+        shifts = (shift, 0.0) if part == "real" else (0.0, shift)
+        scan = shifted_scan(tmp_path / "scan.txt", *shifts)
+        return read_structure(
+            model, dmin=3e-10, solvent=False, wavelengths=[wavelength], edges={atoms: scan},
+            slopes=[atoms],
+        )  # fmt: skip
+
+    base, less, more = made(0.0), made(-step), made(step)
+    slopes = getattr(base.slopes[atoms], part)
+    assert slopes.shape == base.factors.channels.shape
+    difference = (more.factors.channels - less.factors.channels) / (2.0 * step)
+    np.testing.assert_allclose(slopes, difference, atol=1e-6)
+    assert np.abs(slopes).max() > 0.3
+    # Friedel mates differ in their derivatives with respect to f''
+    mates = slopes[:, ::-1, ::-1, ::-1]
+    assert np.allclose(slopes, mates, atol=0.01) is False
+
+    words = f"-pdb {model} {WORDS} -energy 12700 -nointerpolate -corrected"
+    plain = from_args(words)
+    plain = replace(plain, beam=replace(plain.beam, wavelength=wavelength))
+
+    def photons(structure: Structure) -> np.ndarray:
+        changed = replace(plain, structure_factors=structure.factors)
+        return render_gradients(changed, "scale", backend=backend).photons
+
+    gradients = render_gradients(
+        replace(plain, structure_factors=base.factors), "structure_factors", backend=backend
+    )
+    assert gradients.structure_factors is not None
+    found = gradients.structure_factors.along(slopes)
+    expected = (photons(more) - photons(less)) / (2.0 * step)
+    assert found.shape == expected.shape == (20, 20)
+    np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+    with pytest.raises(CupysimError, match="slopes for"):
+        gradients.structure_factors.along(slopes[:, 1:])
+
+
+def test_slopes_of_unknown_atoms(model: Path) -> None:
+    with pytest.raises(CupysimError, match="the model has no atoms Zn"):
+        read_structure(model, dmin=3e-10, slopes=["Zn"])
+    with pytest.raises(CupysimError, match="slopes are for coordinates"):
+        read_structure(model, slopes=["Se"])

@@ -100,16 +100,7 @@ def scatterers(
         sizes = np.abs(corrections.real) + np.abs(corrections.imag)
         if not (sizes > NOTICEABLE).any():
             continue
-        found.append(
-            Scatterer(
-                name,
-                corrections,
-                np.array([structure.cell.fractionalize(a.pos).tolist() for a in atoms]),
-                np.array([a.occ for a in atoms]),
-                np.array([a.b_iso for a in atoms]),
-                np.array([_tensor(a) for a in atoms]),
-            )
-        )
+        found.append(_scatterer(structure, name, corrections, atoms))
     return found
 
 
@@ -127,22 +118,61 @@ def _measured_atoms(
     for number, edge in enumerate(edges):
         if any(other.atoms.lower() == edge.atoms.lower() for other in edges[:number]):
             raise CupysimError(f"{edge.path}: a second table for {edge.atoms}")
-        if "/" in edge.atoms:
-            try:
-                chosen = gemmi.Selection(edge.atoms).copy_model_selection(structure[0])
-            except (RuntimeError, ValueError) as error:
-                raise CupysimError(f"{edge.atoms!r} is no selection of atoms: {error}") from error
-            addresses = [_address(site) for site in chosen.all()]
-        else:
-            addresses = [
-                _address(site)
-                for site in structure[0].all()
-                if site.atom.element.name.lower() == edge.atoms.lower()
-            ]
+        addresses = _addresses(gemmi, structure, edge.atoms)
         if not addresses:
             raise CupysimError(f"{edge.path}: the model has no atoms {edge.atoms}")
         found |= dict.fromkeys(addresses, number)
     return found
+
+
+def _addresses(gemmi: Any, structure: Any, atoms: str) -> list[tuple[str, ...]]:
+    """Addresses of the atoms of an element, or of a selection."""
+    if "/" in atoms:
+        try:
+            chosen = gemmi.Selection(atoms).copy_model_selection(structure[0])
+        except (RuntimeError, ValueError) as error:
+            raise CupysimError(f"{atoms!r} is no selection of atoms: {error}") from error
+        return [_address(site) for site in chosen.all()]
+    return [
+        _address(site)
+        for site in structure[0].all()
+        if site.atom.element.name.lower() == atoms.lower()
+    ]
+
+
+def selected(gemmi: Any, structure: Any, atoms: str) -> Scatterer:
+    """The atoms of an element, or of a selection, without f' and f''.
+
+    Parameters
+    ----------
+    gemmi : module
+        gemmi.
+    structure : gemmi.Structure
+        The model.
+    atoms : str
+        Symbol of an element, or a selection of gemmi.
+
+    Raises
+    ------
+    CupysimError
+        If the model has no such atoms.
+    """
+    wanted = set(_addresses(gemmi, structure, atoms))
+    if not wanted:
+        raise CupysimError(f"the model has no atoms {atoms}")
+    found = [site.atom for site in structure[0].all() if _address(site) in wanted]
+    return _scatterer(structure, atoms, np.empty(0, dtype=complex), found)
+
+
+def _scatterer(structure: Any, name: str, corrections: np.ndarray, atoms: list[Any]) -> Scatterer:
+    return Scatterer(
+        name,
+        corrections,
+        np.array([structure.cell.fractionalize(a.pos).tolist() for a in atoms]),
+        np.array([a.occ for a in atoms]),
+        np.array([a.b_iso for a in atoms]),
+        np.array([_tensor(a) for a in atoms]),
+    )
 
 
 def channel_wavelengths(

@@ -25,7 +25,7 @@ from cupysim.formats.structures.density import (
     transforms,
 )
 from cupysim.formats.structures.hydrogens import add_hydrogens, incomplete
-from cupysim.formats.structures.structure import Structure, unit_cell
+from cupysim.formats.structures.structure import FactorSlopes, Structure, unit_cell
 from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import listed
 from cupysim.models.structure_factors import StructureFactors, check_table_size
@@ -62,6 +62,9 @@ class Recipe:
         Measured f' and f'' of some atoms.
     fewer_channels : bool
         Make channels only for those wavelengths between which f' and f'' are not linear.
+    slopes : tuple of str
+        Atoms with respect to whose f' and f'' structure factors are differentiated: symbols of
+        elements, or selections of gemmi.
     """
 
     k_sol: float | None = None
@@ -71,6 +74,7 @@ class Recipe:
     wavelengths: tuple[float, ...] = ()
     edges: tuple[EdgeTable, ...] = ()
     fewer_channels: bool = False
+    slopes: tuple[str, ...] = ()
 
 
 def read(
@@ -145,7 +149,10 @@ def read(
         check_table_size(tuple(int(n) for n in 2 * low + 1), max(len(wavelengths), 1))
     except ModelError as error:
         raise CupysimError(f"{path}: {error}; give fewer wavelengths") from error
-    factors = _factors(structure, result, low, limit, solvent, default, found_atoms, wavelengths)
+    sloped = [anomalous.selected(gemmi, structure, atoms) for atoms in recipe.slopes]
+    factors, slopes = _factors(
+        structure, result, low, limit, solvent, default, found_atoms, wavelengths, sloped
+    )
     if wavelengths:
         notes.append(anomalous.note(found_atoms, wavelengths))
     spacing = mask_spacing(structure.cell.parameters[:3], limit)
@@ -170,7 +177,7 @@ def read(
         own = UnitCell.from_degrees(*found.cell)
     return Structure(
         factors, unit_cell(structure.cell), group, source, None, lines, symmetry, own,
-        is_calculated=True,
+        is_calculated=True, slopes=slopes,
     )  # fmt: skip
 
 
@@ -256,11 +263,13 @@ def _factors(
     default: float,
     scatterers: Sequence[anomalous.Scatterer],
     wavelengths: tuple[float, ...],
-) -> StructureFactors:
-    """Structure factors; with wavelengths, a channel for each, with anomalous scattering."""
+    sloped: Sequence[anomalous.Scatterer],
+) -> tuple[StructureFactors, dict[str, FactorSlopes]]:
+    """Structure factors, and their derivatives; with wavelengths, a channel for each."""
     cell = structure.cell
     k, l = np.meshgrid(*(np.arange(-n, n + 1, dtype=np.int32) for n in low[1:]), indexing="ij")
     tables = np.empty((max(len(wavelengths), 1), 2 * low[0] + 1, *k.shape))
+    slopes = np.zeros((len(sloped), 2, *tables.shape))
     count = 0
     for number, h in enumerate(range(-low[0], low[0] + 1)):
         hkl = np.stack([np.full_like(k, h), k, l], axis=-1).reshape(-1, 3)
@@ -269,6 +278,7 @@ def _factors(
         count += int(np.count_nonzero(within))
         normal = result.at(hkl[within], inverse_d2[within], *solvent)
         sums = [anomalous.sums(structure, each, hkl[within]) for each in scatterers]
+        of_sloped = [anomalous.sums(structure, each, hkl[within]) for each in sloped]
         for channel, table in enumerate(tables):
             waves = normal
             for scatterer, total in zip(scatterers, sums, strict=True):
@@ -276,11 +286,29 @@ def _factors(
             values = np.full(len(hkl), default)
             values[within] = np.abs(waves)
             table[number] = values.reshape(k.shape)
+            for place, total in enumerate(of_sloped):
+                along = _along(waves, total)
+                for part, of_part in enumerate((along.real, -along.imag)):
+                    slope = np.zeros(len(hkl))
+                    slope[within] = of_part
+                    slopes[place, part, channel, number] = slope.reshape(k.shape)
     first = (-int(low[0]), -int(low[1]), -int(low[2]))
     # the model need not copy a table that nothing changes
     tables.setflags(write=False)
     parts = [StructureFactors(table, first, default, count) for table in tables]
-    return StructureFactors.at_wavelengths(wavelengths, parts) if wavelengths else parts[0]
+    factors = StructureFactors.at_wavelengths(wavelengths, parts) if wavelengths else parts[0]
+    # channels are in the order of ascending wavelengths
+    order = np.argsort(wavelengths) if wavelengths else [0]
+    return factors, {
+        each.name: FactorSlopes(*of_atoms[:, order])
+        for each, of_atoms in zip(sloped, slopes, strict=True)
+    }
+
+
+def _along(waves: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """conj(F)/|F| times a change of F: its real part is the change of |F|."""
+    sizes = np.abs(waves)
+    return np.asarray(np.conj(waves) * change / np.where(sizes > 0.0, sizes, np.inf))
 
 
 def _forward(result: Transforms) -> tuple[float, float]:

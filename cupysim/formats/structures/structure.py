@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.models.unit_cell import UnitCell
 
 if TYPE_CHECKING:
     from cupysim.formats.structures.symmetry import Symmetry
+
+
+@dataclass(frozen=True, eq=False)
+class FactorSlopes:
+    """Derivatives of calculated structure factors with respect to f' and f'' of some atoms.
+
+    Parameters
+    ----------
+    real, imaginary : ndarray, shape (n_channels, n_h, n_k, n_l)
+        Derivatives of the amplitudes with respect to f' and to f'', which all these atoms share
+        (electrons per electron).
+    """
+
+    real: np.ndarray
+    imaginary: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +56,8 @@ class Structure:
         Amplitudes are calculated from a model. Those of forbidden reflections are rounding errors.
     unclear_wavelength : str
         Statement of the file about its wavelength, if it does not give exactly one.
+    slopes : dict of str to FactorSlopes
+        Derivatives with respect to f' and f'' of the atoms that were asked for, by their names.
     """
 
     factors: StructureFactors
@@ -50,6 +70,7 @@ class Structure:
     own_cell: UnitCell | None = None
     is_calculated: bool = False
     unclear_wavelength: str = ""
+    slopes: Mapping[str, FactorSlopes] = field(default_factory=dict)
 
 
 def unit_cell(cell: object) -> UnitCell:
