@@ -34,7 +34,7 @@ PLACEHOLDER = ("-cell", "100", "-default_F", "1", "-N", "1")
 
 def read_structure(
     path: os.PathLike[str] | str,
-    columns: Sequence[str] = (),
+    columns: Sequence[str] | Mapping[float, Sequence[str]] = (),
     *,
     dmin: float | None = None,
     default: float = 0.0,
@@ -53,8 +53,9 @@ def read_structure(
     path : path_like
         File to read: reflections (MTZ, mmCIF, CIF, SHELX .fcf, XDS_ASCII, CrystFEL or merged
         Scalepack), or, with `dmin`, coordinates (PDB, mmCIF, CIF of a small molecule).
-    columns : sequence of str, optional
-        Columns of a reflection file. By default the usual ones.
+    columns : sequence of str, or mapping from float to sequence of str, optional
+        Columns of a reflection file. By default the usual ones. A mapping from wavelengths (m) to
+        columns makes a channel for each; sources in between are interpolated.
     dmin : float, optional
         Resolution limit (m) of structure factors from coordinates.
     default : float, optional
@@ -111,6 +112,10 @@ def read_structure(
             raise CupysimError("edges are for coordinates; give dmin and wavelengths as well")
         if slopes:
             raise CupysimError("slopes are for coordinates; give dmin as well")
+        if isinstance(columns, Mapping):
+            from cupysim.formats.structures.several_wavelengths import read_at_wavelengths
+
+            return read_at_wavelengths(path, columns, default, merge)
         return reflections.read(path, columns, default, merge)
     if edges and not wavelengths:
         raise CupysimError("edges need wavelengths, at which f' and f'' are added")

@@ -257,7 +257,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         ("-mtzcol",), CRYSTAL,
         "Column of a reflection file: amplitudes or intensities. Two columns with a comma are "
-        "Friedel mates, or F and D. DATASET/F or BLOCK/F also names the dataset or block.",
+        "Friedel mates, or F and D. DATASET/F or BLOCK/F also names the dataset or block. "
+        "F1@0.98;F2@0.94 gives columns at several wavelengths (A).",
         Kind.TEXT, 1, NONE, ("columns",), match=Match.EXACT, metavar="F[,SIG]", is_new=True,
     ),
     new_flag("-merge", "Average reflections that occur more than once in -hkl's file.", "merge"),

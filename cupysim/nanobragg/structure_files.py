@@ -37,6 +37,9 @@ CONTRAST = "contrast"
 """Value of -F000 for the model's electrons minus those of the displaced solvent."""
 
 OPTIONS_OF_MODELS = ("-k_sol", "-b_sol", "-hydrogens", "-anomalous")
+AT_WAVELENGTH = "@"
+"""Stands between columns and their wavelength in a value of -mtzcol."""
+
 OPTIONS_OF_REFLECTIONS = ("-mtzcol", "-merge")
 
 
@@ -85,8 +88,34 @@ def measured_structure(args: Arguments) -> Structure | None:
             *hkl_text.read_with_warning(args.hkl_file), args.default_F
         )
         return Structure(factors, None, "P 1", "h k l F")
+    if args.columns is not None and AT_WAVELENGTH in args.columns:
+        from cupysim.formats.structures.several_wavelengths import read_at_wavelengths
+
+        sets = _columns_at_wavelengths(args.columns)
+        return read_at_wavelengths(args.hkl_file, sets, args.default_F, args.merge)
     columns = [] if args.columns is None else args.columns.split(",")
     return reflections.read(args.hkl_file, columns, args.default_F, args.merge)
+
+
+def _columns_at_wavelengths(value: str) -> dict[float, list[str]]:
+    """Columns by their wavelengths (m): F1@1.1;F2@1.2."""
+    found: dict[float, list[str]] = {}
+    for part in value.split(";"):
+        labels, _, number = part.rpartition(AT_WAVELENGTH)
+        try:
+            wavelength = float(number)
+        except ValueError:
+            wavelength = 0.0
+        if not labels.strip() or not wavelength > 0.0:
+            raise OptionError(
+                "-mtzcol", f"expected columns and their wavelength (A) as in F1@0.98;F2@0.94, got "
+                f"{part[:60]!r}"
+            )  # fmt: skip
+        metres = wavelength * ANGSTROM
+        if metres in found:
+            raise OptionError("-mtzcol", f"two sets of columns at {number} A")
+        found[metres] = [label.strip() for label in labels.split(",")]
+    return found
 
 
 def structure_factors(

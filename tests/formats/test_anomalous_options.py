@@ -8,10 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cupysim import CupysimError, Experiment, from_args, read_structure, render_gradients
+from cupysim import (
+    CupysimError,
+    Experiment,
+    from_args,
+    read_structure,
+    render_gradients,
+    simulate,
+)
 from cupysim.formats import edge_table
 from cupysim.formats.structures.anomalous import LARGEST_ERROR, channel_wavelengths
 from cupysim.formats.structures.structure import Structure
+from tests.conftest import Run
+from tests.formats.structures import amplitudes_of, unique_reflections, write_mtz
 
 gemmi = pytest.importorskip("gemmi")
 
@@ -225,3 +234,30 @@ def test_slopes_of_unknown_atoms(model: Path) -> None:
         read_structure(model, dmin=3e-10, slopes=["Zn"])
     with pytest.raises(CupysimError, match="slopes are for coordinates"):
         read_structure(model, slopes=["Se"])
+
+
+def test_columns_at_several_wavelengths(tmp_path: Path, run: Run) -> None:
+    """Each set of columns is a channel, and F in between is interpolated."""
+    hkl = unique_reflections()
+    first, second = amplitudes_of(hkl), 1.5 * amplitudes_of(hkl)
+    path = write_mtz(tmp_path / "mad.mtz", {"F_PK": ("F", first), "F_RM": ("F", second)}, hkl)
+    words = "-hkl mad.mtz -N 5 -detpixels 20 -pixel 5 -nodump -nointerpolate -corrected"
+    outcome = run(f"{words} -mtzcol F_PK@0.98;F_RM@0.94 -lambda 0.97 -floatfile a.bin")
+    assert outcome.status == 0, outcome.err
+    made = read_structure(path, {0.94e-10: ["F_RM"], 0.98e-10: ["F_PK"]})
+    base = from_args(f"{words} -mtzcol F_PK -lambda 0.97".replace("mad.mtz", str(path)))
+    image = simulate(replace(base, structure_factors=made.factors)).array
+    np.testing.assert_array_equal(np.frombuffer(outcome.files["a.bin"], np.float32), image.ravel())
+    # a quarter of the way from 0.98 to 0.94
+    factor = (1.0 + 0.25 * 0.5) ** 2
+    at_peak = simulate(base).array
+    np.testing.assert_allclose(image, factor * at_peak, rtol=1e-5)
+    beyond = run(f"{words} -mtzcol F_PK@0.98;F_RM@0.94 -lambda 1.1")
+    assert (beyond.status, "is beyond the wavelengths" in beyond.err) == (9, True)
+    for value, told in (
+        ("F_PK@x", "expected columns and their wavelength"),
+        ("F_PK@0.98;F_RM@0.98", "two sets of columns at 0.98 A"),
+        ("F_PK@0.98;F_XX@0.94", "F_XX"),
+    ):
+        outcome = run(f"{words} -mtzcol {value} -lambda 0.97")
+        assert (outcome.status, told in outcome.err) == (9, True), outcome.err
