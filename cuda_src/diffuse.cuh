@@ -1,7 +1,8 @@
 // Diffuse scattering: halos around reflections,
 //     scale sum over neighbours n of F^2(h_n) sum over operations of W exp(-W)/(1 + D)^2,
 // with W and D forms of h_n and of the offset from it. `plan/diffuse.py` has the same function. All in double
-// precision.
+// precision. For cells that move independently as rigid bodies, F^2 between the reflections times the sum of
+// 1 - exp(-W) at the indices themselves.
 #pragma once
 #include "structure_factor.cuh"
 
@@ -46,8 +47,33 @@ CUPYSIM_FUNCTION double factor_at(const FactorTable<Double>& table, Triple<doubl
 }
 
 template <Factors factors>
+CUPYSIM_FUNCTION double rigid_term(const Launch& launch, const FactorTable<Double>& table,
+                                   const Triple<Index<Double>>& indices) {
+    const Triple<double> offset = {indices.h.offset, indices.k.offset, indices.l.offset};
+    const Triple<double> nearest = {indices.h.nearest, indices.k.nearest, indices.l.nearest};
+    const Triple<double> back = {offset.h < 0.0 ? 1.0 : 0.0, offset.k < 0.0 ? 1.0 : 0.0, offset.l < 0.0 ? 1.0 : 0.0};
+    double squares = 0.0;
+    for (int corner = 0; corner < 8; ++corner) {
+        const double h = corner & 1, k = (corner >> 1) & 1, l = corner >> 2;
+        const double along_h = offset.h + back.h, along_k = offset.k + back.k, along_l = offset.l + back.l;
+        const double weight = (h != 0.0 ? along_h : 1.0 - along_h) * (k != 0.0 ? along_k : 1.0 - along_k) *
+                              (l != 0.0 ? along_l : 1.0 - along_l);
+        const double factor =
+            factor_at<factors>(table, {nearest.h - back.h + h, nearest.k - back.k + k, nearest.l - back.l + l});
+        squares += weight * factor * factor;
+    }
+    double moving = 0.0;
+    for (Int number = 0; number < launch.n_operations; ++number) {
+        const double* form = launch.diffuse_operations[number].displacement;
+        moving += 1.0 - exp(-quadratic_form(form, nearest.h + offset.h, nearest.k + offset.k, nearest.l + offset.l));
+    }
+    return launch.diffuse_scale * squares * moving;
+}
+
+template <Factors factors>
 CUPYSIM_FUNCTION double diffuse_term(const Launch& launch, const FactorTable<Double>& table,
                                      const Triple<Index<Double>>& indices) {
+    if (launch.of_rigid_cells) return rigid_term<factors>(launch, table, indices);
     const Triple<double> at = {indices.h.nearest, indices.k.nearest, indices.l.nearest};
     if (launch.as_diffbragg) {
         if (factor_at<factors>(table, at) == 0.0) return 0.0;

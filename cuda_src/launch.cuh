@@ -179,6 +179,7 @@ struct Launch {
     Int diffuse_neighbours;
     Int diffuse_only;
     Int as_diffbragg;
+    Int of_rigid_cells;
     double diffuse_scale;
     Int has_background;
     double photons_per_squared_electron;

@@ -1,4 +1,4 @@
-"""Diffuse scattering from correlated displacements: halos around reflections."""
+"""Diffuse scattering from displacements of the cells: halos around reflections, or everywhere."""
 
 from __future__ import annotations
 
@@ -23,38 +23,44 @@ FIRST_OBLIQUE, LAST_OBLIQUE = 8, 12
 
 
 class DiffuseModel(StrEnum):
-    """Conventions of a model of liquid-like motions."""
+    """Models of displacements, and their conventions."""
 
     LIQUID = "liquid"
     """Lengths along the crystal's axes, halos of neighbouring reflections added, absolute scale."""
     DIFFBRAGG = "diffbragg"
     """As in diffBragg, with its mistakes: lengths along the laboratory's axes, turned indices."""
+    RIGID = "rigid"
+    """Cells move as rigid bodies, independently of each other: no halos, but scattering everywhere
+    between the reflections."""
 
 
 @dataclass(frozen=True)
 class Diffuse:
-    """Diffuse scattering from liquid-like motions.
+    """Diffuse scattering from liquid-like motions, or from independent rigid cells.
 
-    Displacements of neighbouring cells are correlated. Each reflection then has a halo, a squared
+    If displacements of neighbouring cells are correlated, each reflection has a halo, a squared
     Lorentzian whose width is the inverse of the correlation length (Clarage et al. (1992)
-    Proteins 12, 145; Peck et al. (2018) IUCrJ 5, 211).
+    Proteins 12, 145; Peck et al. (2018) IUCrJ 5, 211). If they are independent, a cell scatters
+    F^2 (1 - exp(-W)) at each scattering vector, with W = <(2 pi q.u)^2>; F^2 is interpolated
+    linearly between the eight reflections around it.
 
     Parameters
     ----------
     gamma : tuple of 3 float
-        Correlation lengths along three perpendicular axes (m).
+        Correlation lengths along three perpendicular axes (m). Zeros for RIGID.
     sigma : tuple of 3 float
         Root-mean-square displacements along these axes (m).
     laue : str
         Laue group over which the halos are averaged, one of
         `cupysim.maths.laue_groups.LAUE_GROUPS`.
     neighbours : int
-        1 to add the halos of the 26 neighbouring reflections, 0 for the nearest one alone.
+        1 to add the halos of the 26 neighbouring reflections, 0 for the nearest one alone. RIGID
+        does not use it.
     only : bool
         Leave out Bragg reflections.
     kind : DiffuseModel
-        Conventions. With LIQUID, x is along a and z along c*; with DIFFBRAGG, x, y and z are the
-        laboratory axes.
+        Model. With LIQUID and RIGID, x is along a and z along c*; with DIFFBRAGG, x, y and z are
+        the laboratory axes.
 
     Raises
     ------
@@ -70,13 +76,18 @@ class Diffuse:
     kind: DiffuseModel = DiffuseModel.LIQUID
 
     def __post_init__(self) -> None:
+        assign(self, kind=member(DiffuseModel, self.kind, "diffuse: kind"))
         for name in ("gamma", "sigma"):
             values = three(getattr(self, name), f"diffuse: {name}")
             numbers = tuple(finite(value, f"diffuse: {name}") for value in values)
-            if not all(number > 0.0 for number in numbers):
+            if name == "gamma" and self.kind is DiffuseModel.RIGID:
+                if any(numbers):
+                    raise ModelError(
+                        "diffuse: motions of rigid cells are independent; gamma must be zeros"
+                    )
+            elif not all(number > 0.0 for number in numbers):
                 raise ModelError(f"diffuse: {name} must be positive, got {numbers} m")
             assign(self, **{name: numbers})
-        assign(self, kind=member(DiffuseModel, self.kind, "diffuse: kind"))
         if self.laue not in LAUE_GROUPS:
             raise ModelError(
                 f"diffuse: there is no Laue group {self.laue!r}; there are {', '.join(LAUE_GROUPS)}"
@@ -100,7 +111,7 @@ class Diffuse:
             W = (2 pi)^2 <(q.u)^2> as a form of h.
         """
         star = np.linalg.inv(direct)
-        if self.kind is DiffuseModel.LIQUID:
+        if self.kind is not DiffuseModel.DIFFBRAGG:
             # matrices that act on indices are the transposes of those that act on coordinates
             operations = rotations(self.laue).transpose(0, 2, 1)
             to_axes = cartesian_axes(direct) @ star @ operations
@@ -137,10 +148,13 @@ class Diffuse:
             8 pi gamma_x gamma_y gamma_z/V, times the number of cells and divided by the number of
             operations. A halo then has W exp(-W) times the photons of its reflection. diffBragg's
             factor is 8 pi gamma_x gamma_y gamma_z with lengths in Angstrom, divided by the numbers
-            of operations and of reflections in the sum (1 or 27).
+            of operations and of reflections in the sum (1 or 27). That of RIGID is the number of
+            cells, divided by the number of operations.
         """
         volume = float(np.prod(self.gamma))
         count = len(rotations(self.laue))
+        if self.kind is DiffuseModel.RIGID:
+            return n_cells / count
         if self.kind is DiffuseModel.LIQUID:
             return 8.0 * np.pi * volume / abs(float(np.linalg.det(direct))) * n_cells / count
         stencil = (2 * self.neighbours + 1) ** 3

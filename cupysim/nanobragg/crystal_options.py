@@ -181,6 +181,10 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         Kind.FLOAT, 3, ANGSTROM, ("diffuse_sigma",), match=Match.EXACT, metavar="X Y Z",
         is_new=True,
     ),
+    choice("-diffuse_model", CRYSTAL,
+           "Model of diffuse scattering: liquid-like motions with -diffuse_gamma, or cells that "
+           "move independently as rigid bodies.",
+           "diffuse_model", ("liquid", "rigid"), "liquid"),
     choice("-diffuse_laue", CRYSTAL,
            "Laue group over which diffuse scattering is averaged.",
            "diffuse_laue", LAUE_GROUPS, ""),

@@ -16,7 +16,7 @@ from cupysim.maths.nr_random import RandomStream, ShuffleTable, further_seed
 from cupysim.models.beam import Beam
 from cupysim.models.crystal import LARGEST_CELL_SPREAD, Crystal
 from cupysim.models.detector import Detector
-from cupysim.models.diffuse import Diffuse
+from cupysim.models.diffuse import Diffuse, DiffuseModel
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.size_spread import SizeSpread
 from cupysim.models.spot_shape import Shape
@@ -289,15 +289,18 @@ def clipped_size(args: Arguments) -> tuple[float, float, float]:
 
 
 def _diffuse(args: Arguments) -> Diffuse | None:
-    given = {name: getattr(args, name) for name in ("diffuse_gamma", "diffuse_sigma")}
-    if all(given.values()):
-        return Diffuse(
-            given["diffuse_gamma"], given["diffuse_sigma"], args.diffuse_laue or "-1", 1,
-            bool(args.diffuse_only),
-        )  # fmt: skip
-    given |= {name: getattr(args, name) for name in ("diffuse_laue", "diffuse_only")}
-    for name, value in given.items():
-        if value:
+    gamma, sigma, laue = args.diffuse_gamma, args.diffuse_sigma, args.diffuse_laue or "-1"
+    only = bool(args.diffuse_only)
+    if args.diffuse_model == DiffuseModel.RIGID:
+        if gamma:
+            raise CupysimError("-diffuse_gamma has no effect with -diffuse_model rigid")
+        if not sigma:
+            raise CupysimError("-diffuse_model needs -diffuse_sigma")
+        return Diffuse((0.0, 0.0, 0.0), sigma, laue, 0, only, DiffuseModel.RIGID)
+    if gamma and sigma:
+        return Diffuse(gamma, sigma, laue, 1, only)
+    for name in ("diffuse_gamma", "diffuse_sigma", "diffuse_laue", "diffuse_only"):
+        if getattr(args, name):
             needed = "sigma" if name == "diffuse_gamma" else "gamma"
             raise CupysimError(f"-{name} needs -diffuse_{needed}")
     return None

@@ -32,6 +32,7 @@ def diffuse_table(experiment: Experiment) -> DiffuseTable:
         diffuse.neighbours,
         diffuse.only,
         diffuse.kind is DiffuseModel.DIFFBRAGG,
+        diffuse.kind is DiffuseModel.RIGID,
     )
 
 
@@ -55,8 +56,11 @@ def diffuse_terms(
     -------
     ndarray
         Sum over the nearest reflection and its neighbours of F^2 times the sum over operations of
-        W exp(-W)/(1 + D)^2, times the scale. D is the form of halos at the offset.
+        W exp(-W)/(1 + D)^2, times the scale. D is the form of halos at the offset. For rigid cells,
+        F^2 between the reflections, times the sum of 1 - exp(-W) at these indices, and the scale.
     """
+    if table.of_rigid_cells:
+        return _of_rigid_cells(table, factors, shot, channel, indices)
     nearest = [nearest_index(index) for index in indices]
     offsets = [index - whole for index, whole in zip(indices, nearest, strict=True)]
     total = np.zeros_like(indices[0])
@@ -74,6 +78,24 @@ def diffuse_terms(
         total = np.where(nearest_factor(factors, channel, (h, k, l)) == 0.0, 0.0, total)
         total = np.where(_fits(factors, nearest, table.diffuse_neighbours), total, 0.0)
     return np.asarray(table.diffuse_scale[shot] * total)
+
+
+def _of_rigid_cells(
+    table: DiffuseTable, factors: FactorTable, shot: int, channel: int, indices: Indices
+) -> np.ndarray:
+    floors = [np.floor(index) for index in indices]
+    parts = [index - floor for index, floor in zip(indices, floors, strict=True)]
+    squares = np.zeros_like(indices[0])
+    for step in itertools.product((0, 1), repeat=3):
+        h, k, l = (floor + d for floor, d in zip(floors, step, strict=True))
+        weight = np.ones_like(squares)
+        for part, d in zip(parts, step, strict=True):
+            weight *= part if d else 1.0 - part
+        squares += weight * nearest_factor(factors, channel, (h, k, l)) ** 2
+    moving = np.zeros_like(squares)
+    for displacement in table.displacements[shot]:
+        moving += -np.expm1(-_form(displacement, list(indices)))
+    return np.asarray(table.diffuse_scale[shot] * squares * moving)
 
 
 def _form(matrix: np.ndarray, v: list[np.ndarray] | tuple[np.ndarray, ...]) -> np.ndarray:

@@ -28,6 +28,8 @@ class DiffuseTable(Table):
     as_diffbragg : bool
         Whether to follow diffBragg, where all halos have the W of the nearest reflection. There are
         no halos if F of this reflection is zero, or a neighbour is not in the table.
+    of_rigid_cells : bool
+        Whether cells move independently: the scattering has no halos.
     """
 
     halos: Annotated[np.ndarray, Axes("shots", "operations", 3, 3)]
@@ -36,6 +38,7 @@ class DiffuseTable(Table):
     diffuse_neighbours: int = 0
     diffuse_only: bool = False
     as_diffbragg: bool = False
+    of_rigid_cells: bool = False
 
     @property
     def n_operations(self) -> int:

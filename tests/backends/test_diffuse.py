@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,8 @@ VARIANTS = {
     "liquid": MODEL,
     "nearest": replace(MODEL, neighbours=0),
     "alone": replace(MODEL, only=True),
+    "rigid": Diffuse((0, 0, 0), (3e-11, 2e-11, 4e-11), "mmm", kind=DiffuseModel.RIGID),
+    "rigid alone": Diffuse((0, 0, 0), (3e-11, 2e-11, 4e-11), only=True, kind=DiffuseModel.RIGID),
     "diffbragg": replace(MODEL, kind=DiffuseModel.DIFFBRAGG),
     "diffbragg hexagonal": replace(MODEL, kind=DiffuseModel.DIFFBRAGG, laue="6/mmm", neighbours=0),
 }
@@ -118,6 +121,57 @@ def test_against_the_formula() -> None:
     indices = tuple(np.array([each]) for each in h)
     (found,) = diffuse_terms(plan.diffuse, plan.factors, 0, 0, indices)  # type: ignore[arg-type]
     assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_rigid_cells_against_random_displacements() -> None:
+    """Mean over draws of the intensity of a few cells, at points between the reflections."""
+    sigma = np.array([6e-11, 3e-11, 5e-11])
+    rigid = Diffuse((0, 0, 0), tuple(sigma), kind=DiffuseModel.RIGID)  # type: ignore[arg-type]
+    shown = replace(
+        experiment(rigid), structure_factors=StructureFactors(default=1.0),
+        crystal=Crystal(UnitCell.from_degrees(50, 60, 70, 80, 95, 100), n_cells=(3, 2, 4),
+                        diffuse=rigid),
+    )  # fmt: skip
+    plan = make_plan(shown)
+    a, b, c = shown.oriented.direct
+    x = a / np.linalg.norm(a)
+    z = np.cross(a, b) / np.linalg.norm(np.cross(a, b))
+    frame = np.stack([x, np.cross(z, x), z])
+    star = np.linalg.inv(np.stack([a, b, c]))
+    cells = np.array(list(itertools.product(range(3), range(2), range(4))))
+    rng = np.random.default_rng(8)
+    draws = rng.normal(size=(20_000, len(cells), 3)) * sigma
+    for h in ([4.3, -2.45, 6.2], [10.4, 3.3, 0.7]):
+        q = frame @ star @ np.array(h)
+        phases = cells @ np.array(h) + draws @ q
+        intensity = float((np.abs(np.exp(2j * np.pi * phases).sum(axis=1)) ** 2).mean())
+        w = 4.0 * np.pi**2 * float((sigma**2) @ q**2)
+        lattice = np.prod([np.sin(np.pi * n * x) / np.sin(np.pi * x)
+                           for n, x in zip((3, 2, 4), h, strict=True)])  # fmt: skip
+        bragg = math.exp(-w) * float(lattice) ** 2
+        indices = tuple(np.array([each]) for each in h)
+        (found,) = diffuse_terms(plan.diffuse, plan.factors, 0, 0, indices)  # type: ignore[arg-type]
+        assert 0.1 < w < 3.0
+        assert found == pytest.approx(intensity - bragg, rel=0.02)
+
+
+def test_rigid_cells_between_reflections() -> None:
+    """F^2 is linear along an axis, and that of a reflection at its place."""
+    shown = experiment(VARIANTS["rigid alone"])
+    plan, table = make_plan(shown), shown.structure_factors
+    assert table.table is not None
+    ends = [
+        table.table[tuple(np.array(hkl) - table.first)] ** 2 for hkl in ((3, -2, 4), (4, -2, 4))
+    ]
+    found = []
+    for part in (0.0, 0.25, 0.5, 0.75):
+        h = (np.array([3.0 + part]), np.array([-2.0]), np.array([4.0]))
+        (term,) = diffuse_terms(plan.diffuse, plan.factors, 0, 0, h)
+        constant = make_plan(replace(shown, structure_factors=StructureFactors(default=1.0)))
+        (unit,) = diffuse_terms(constant.diffuse, constant.factors, 0, 0, h)
+        found.append(term / unit)
+    parts = np.array([0.0, 0.25, 0.5, 0.75])
+    np.testing.assert_allclose(found, (1 - parts) * ends[0] + parts * ends[1], rtol=1e-12)
 
 
 def test_a_halo_has_its_share_of_the_photons() -> None:
@@ -216,6 +270,7 @@ def test_what_it_forbids(tmp_path: Path) -> None:
         ({"laue": "7/m"}, "no Laue group '7/m'"),
         ({"neighbours": 2}, "neighbours must be 0 or 1"),
         ({"kind": "solid"}, "kind"),
+        ({"kind": "rigid"}, "gamma must be zeros"),
     ],
 )
 def test_mistakes(change: dict[str, object], told: str) -> None:
@@ -237,3 +292,11 @@ def test_options() -> None:
         from_args(f"{words} -diffuse_gamma 30 40 50")
     with pytest.raises(CupysimError, match="-diffuse_laue needs -diffuse_gamma"):
         from_args(f"{words} -diffuse_laue mmm")
+    rigid = from_args(f"{words} -diffuse_model rigid -diffuse_sigma 0.2 0.3 0.4").crystal.diffuse
+    assert rigid is not None
+    assert (rigid.kind, rigid.gamma) == (DiffuseModel.RIGID, (0.0, 0.0, 0.0))
+    assert rigid.sigma == pytest.approx((2e-11, 3e-11, 4e-11))
+    with pytest.raises(CupysimError, match="-diffuse_gamma has no effect"):
+        from_args(f"{words} -diffuse_model rigid -diffuse_gamma 1 1 1 -diffuse_sigma 1 1 1")
+    with pytest.raises(CupysimError, match="-diffuse_model needs -diffuse_sigma"):
+        from_args(f"{words} -diffuse_model rigid")
