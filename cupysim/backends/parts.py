@@ -11,7 +11,11 @@ import numpy as np
 from cupysim.backends.rendered import Observer, OpenBackend, Rendered
 from cupysim.maths.arrays import array_namespace
 from cupysim.models.tolerance import Tolerance
+from cupysim.plan.gradient_columns import PHOTONS
 from cupysim.plan.render_plan import RenderPlan
+
+OF_ALL_PHOTONS = ("scale", "fluence")
+"""Parameters that multiply also the photons from matter along the beam."""
 
 if TYPE_CHECKING:
     from cupysim.backends.derivatives import Gradients
@@ -68,7 +72,17 @@ def render_parts(
     assert rendered is not None
     if is_common:
         _weaken(rendered, plan)
+    if plan.path_image is not None:
+        rendered.image[...] += _computed(rendered.image, plan, plan.path_image)
     return rendered
+
+
+def _computed(image: Any, plan: RenderPlan, photons: np.ndarray) -> Any:
+    """Photons in the pixels that are computed, where the image lies."""
+    where = np.zeros(plan.shape[1:], dtype=bool)
+    region = (slice(None), plan.rows, plan.columns)
+    where[region] = True if plan.mask is None else plan.mask[region]
+    return array_namespace(image).asarray(np.where(where, photons, np.float32(0.0)))
 
 
 def _weaken(rendered: Rendered, plan: RenderPlan) -> None:
@@ -111,4 +125,12 @@ def differentiate_parts(
             found.values[...] *= shown
         total = found if total is None else total.add(found)
     assert total is not None
+    path = plan.plan.path_image
+    if path is not None:
+        added = _computed(total.photons, plan.plan, path)
+        shown = added if plan.plan.has_panels else added[0]
+        total.photons[...] += shown
+        for number, name in enumerate(plan.names):
+            if name in OF_ALL_PHOTONS:
+                total.values[number] += shown * plan.rows[0, number, PHOTONS]
     return replace(total, share=sum(shares) / len(shares))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -103,6 +104,9 @@ class Amorphous:
         What F is beyond the table.
     scale : float
         Factor of the scattering.
+    begin : float, optional
+        Where the matter begins along the beam, relative to the crystal (m); negative in front of
+        it. Without a beginning, all matter scatters from the place of the crystal.
 
     Raises
     ------
@@ -119,6 +123,7 @@ class Amorphous:
     height: float = 1e-4
     beyond: Beyond = Beyond.CONSTANT
     scale: float = 1.0
+    begin: float | None = None
 
     def __post_init__(self) -> None:
         stol, factors = (frozen(np.atleast_1d(x), np.float64) for x in (self.stol, self.factors))
@@ -138,12 +143,35 @@ class Amorphous:
                 raise ModelError(f"amorphous: {name} must not be negative, got {value:g}")
         if not finite(self.molar_mass, "amorphous: molar_mass") > 0.0:
             raise ModelError("amorphous: molar_mass must be positive")
+        if self.begin is not None:
+            assign(self, begin=finite(self.begin, "amorphous: begin"))
+            if self.thickness == 0.0:
+                raise ModelError("amorphous: matter along the beam needs a thickness")
 
     @property
     def molecules(self) -> float:
         """Number of illuminated molecules, times the scale."""
         volume = self.thickness * self.width * self.height
         return self.scale * volume * self.density * AVOGADRO / self.molar_mass
+
+    def factor(self, stol: np.ndarray) -> np.ndarray:
+        """F at values of sin(theta)/lambda.
+
+        Parameters
+        ----------
+        stol : ndarray, shape (...)
+            sin(theta)/lambda (1/m).
+
+        Returns
+        -------
+        ndarray, shape (...)
+            Structure factors (electrons).
+        """
+        begins, coefficients = self.polynomials()
+        place = np.maximum(np.searchsorted(begins, stol, side="right") - 1, 0)
+        t = stol - begins[place]
+        c = np.moveaxis(coefficients[place], -1, 0)
+        return np.asarray(((c[3] * t + c[2]) * t + c[1]) * t + c[0])
 
     def polynomials(self) -> tuple[np.ndarray, np.ndarray]:
         """F between the points of the table, as polynomials of sin(theta)/lambda.
@@ -158,6 +186,10 @@ class Amorphous:
         coefficients : ndarray, shape (m, 4)
             Coefficients of the powers of sin(theta)/lambda minus the beginning of the interval.
         """
+        return self._polynomials
+
+    @cached_property
+    def _polynomials(self) -> tuple[np.ndarray, np.ndarray]:
         nodes, values = self.stol, self.factors
         n = len(nodes)
         begins, coefficients = [nodes[0], *nodes], []

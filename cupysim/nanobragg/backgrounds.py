@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cupysim.constants import ANGSTROM
@@ -30,7 +30,7 @@ PER_CUBIC_METRE = 1e6
 SMALLEST_MOLAR_MASS = 1.0
 """Smallest molar mass (g/mol) of -MW: that of a hydrogen atom."""
 
-OPTION = "-background"
+OPTION, BEGINNING = "-background", "@"
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class _Words:
     thickness: float
     density: float | None
     molar_mass: float | None
+    begin: float | None
 
 
 def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorphous, ...]:
@@ -49,7 +50,8 @@ def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorpho
     Parameters
     ----------
     values : sequence of str
-        Values of -background: ``NAME,MM`` or ``FILE,MM,DENSITY,MOLAR_MASS``.
+        Values of -background: ``NAME,MM`` or ``FILE,MM,DENSITY,MOLAR_MASS``, and possibly
+        ``@BEGIN``, where the matter begins along the beam (mm).
     beam_size : float or None
         Size of the beam (m), which is the illuminated width and height.
 
@@ -59,7 +61,14 @@ def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorpho
         If a value is not understood, or a file is no table.
     """
     edge = beam_size if beam_size is not None and beam_size > 0.0 else DEFAULT_EDGE
-    return tuple(_one(_words(value), edge) for value in values)
+    found = []
+    for value in values:
+        words = _words(value)
+        try:
+            found.append(replace(_one(words, edge), begin=words.begin))
+        except ModelError as error:
+            raise CupysimError(f"{OPTION} {value}: {error}") from error
+    return tuple(found)
 
 
 def matter_of_stol(args: Arguments) -> tuple[Amorphous, ...]:
@@ -132,6 +141,16 @@ def warn_of_table_ends(matter: Sequence[Amorphous], finest: float) -> None:
 
 
 def _words(value: str) -> _Words:
+    value, at, place = value.partition(BEGINNING)
+    begin = None
+    if at:
+        try:
+            begin = MILLIMETRE * float(place)
+        except ValueError:
+            raise CupysimError(
+                f"{OPTION} {value}{BEGINNING}{place}: expected the beginning of the matter along "
+                f"the beam (mm) after {BEGINNING}"
+            ) from None
     name, *numbers = value.split(",")
     if not name or not 1 <= len(numbers) <= 3:
         raise CupysimError(
@@ -155,6 +174,7 @@ def _words(value: str) -> _Words:
         MILLIMETRE * thickness,
         None if math.isnan(density) else PER_CUBIC_METRE * density,
         None if math.isnan(molar_mass) else molar_mass,
+        begin,
     )
 
 

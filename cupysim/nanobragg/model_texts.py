@@ -10,9 +10,10 @@ from cupysim.models.mosaicity import Mosaicity
 
 def background_text(matter: Amorphous) -> str:
     """Thickness, density and molar mass of matter."""
+    where = "" if matter.begin is None else f" from {1e3 * matter.begin:g} mm along the beam on"
     return (
         f"{1e3 * matter.thickness:g} mm of {1e-6 * matter.density:g} g/cm^3 and "
-        f"{matter.molar_mass:g} g/mol"
+        f"{matter.molar_mass:g} g/mol{where}"
     )
 
 

@@ -62,6 +62,7 @@ def without_background(plan: RenderPlan) -> RenderPlan:
         background=zeros,
         ray_background=zeros,
         has_background=False,
+        path_image=None,
         amorphous=replace(plan.amorphous, molecules=0.0 * plan.amorphous.molecules),
     )
 

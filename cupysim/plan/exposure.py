@@ -12,6 +12,7 @@ from operator import is_
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.maths.interpolation_smooth import interpolated
 from cupysim.maths.rotations import rotate_axis
 from cupysim.models.body import Body
 from cupysim.models.detector import Detector
@@ -174,18 +175,4 @@ def _of_body(
     for place in np.ndindex(*coarse.shape):
         paths = body.distance(points, rays[place])
         coarse[place] = weights @ np.exp(-body.attenuation * paths)
-    return _interpolated(coarse, nodes, slow, fast)
-
-
-def _interpolated(
-    coarse: np.ndarray, nodes: list[np.ndarray], slow: np.ndarray, fast: np.ndarray
-) -> np.ndarray:
-    """Values between the nodes, by cubic splines where there are enough of them."""
-    from scipy.interpolate import RectBivariateSpline
-
-    for axis, places in enumerate(nodes):
-        if len(places) == 1:
-            coarse, nodes[axis] = np.repeat(coarse, 2, axis=axis), places + np.array([0.0, 1.0])
-    degrees = [min(3, len(places) - 1) for places in nodes]
-    spline = RectBivariateSpline(*nodes, coarse, kx=degrees[0], ky=degrees[1])
-    return np.asarray(spline(slow, fast))
+    return interpolated(coarse, nodes, slow, fast)

@@ -261,13 +261,16 @@ def _plan_of_crystal(
         unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
-    depends = experiment.attenuators or varies(experiment)
+    depends = experiment.attenuators or varies(experiment) or plan.path_image is not None
     if depends:
         what = "attenuators depend" if experiment.attenuators else "body and decay depend"
+        what = what if experiment.attenuators or varies(experiment) else "matter depends"
         reason = f"{what} on the places of the pixels"
         unavailable |= dict.fromkeys((*OF_ONE_PANEL, FACTORS), reason)
     if experiment.body is not None:
         unavailable["phi"] = "the body turns with it, and the fraction of its photons changes"
+    if plan.path_image is not None:
+        unavailable["wavelength"] = "matter along the beam depends on it, and has no derivative"
     if experiment.decay is not None and experiment.decay.b_per_gray > 0.0:
         unavailable["wavelength"] = "the decay depends on it, and has no derivative"
     single = tuple(name for name in wanted if name != FACTORS)

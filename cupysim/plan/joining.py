@@ -154,6 +154,7 @@ def of_panel(plan: RenderPlan, panel: int) -> RenderPlan:
         shape=shape,
         mask=mask,
         fractions=None if plan.fractions is None else plan.fractions[only],
+        path_image=None if plan.path_image is None else plan.path_image[only],
         panels=replace(plan.panels, **arrays),
         further=tuple(of_panel(each, panel) for each in plan.further),
     )

@@ -26,6 +26,7 @@ from cupysim.plan.exposure import parts_of_rotation, varies
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.joining import add_crystals, add_kinds
 from cupysim.plan.kinds import ONES, KindPlan, kind_plans
+from cupysim.plan.path_scattering import path_image
 from cupysim.plan.render_plan import CrystalTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.plan.spot_shapes import spot_axes
 from cupysim.quirks import Quirk
@@ -119,6 +120,7 @@ def _plan_of_crystal(experiment: Experiment) -> RenderPlan:
     background = _background(experiment) / scale
     rays_per_layer = oversample**2 * len(experiment.sources.wavelengths)
     counted_rays = rays_per_layer
+    at_crystal = [each for each in experiment.backgrounds if each.begin is None]
     if capture_use is not Use.EACH:
         counted_rays *= experiment.sensor.layers.count
     plan = RenderPlan(
@@ -133,7 +135,7 @@ def _plan_of_crystal(experiment: Experiment) -> RenderPlan:
         dmin=rendering.dmin,
         background=np.array([0.0 if each else background]),
         ray_background=np.array([background / counted_rays if each else 0.0]),
-        has_background=background != 0.0 or bool(experiment.backgrounds),
+        has_background=background != 0.0 or bool(at_crystal),
         photons_per_squared_electron=np.array(
             [scale * experiment.beam.photons_per_squared_electron]
         ),
@@ -143,11 +145,10 @@ def _plan_of_crystal(experiment: Experiment) -> RenderPlan:
         crystals=_crystals(experiment),
         factors=_factors(experiment),
         diffuse=diffuse_table(experiment),
-        amorphous=amorphous_table(
-            experiment.backgrounds, experiment.n_steps // rays_per_layer / scale
-        ),
+        amorphous=amorphous_table(at_crystal, experiment.n_steps // rays_per_layer / scale),
         has_panels=has_panels,
         fractions=pixel_fractions(experiment),
+        path_image=path_image(experiment),
     )
     n_pixels = plan.n_region * plan.shape[1]
     total = n_pixels * plan.n_steps * plan.panels.n_layers

@@ -258,6 +258,9 @@ class RenderPlan(Table):
     fractions : ndarray of float32, shape (n_panels, n_slow, n_fast), or None
         Fraction of the photons that reach each pixel; backends leave it out, and
         `cupysim.backends.parts` applies it. None if all do.
+    path_image : ndarray of float32, shape (n_panels, n_slow, n_fast), or None
+        Photons from matter in front of the crystal and behind it; backends leave it out, and
+        `cupysim.backends.parts` adds it to the sum of all parts.
     further : tuple of RenderPlan
         Plans of further crystals of the shot, without the background. Their photons add up.
     """
@@ -285,6 +288,7 @@ class RenderPlan(Table):
     tolerance: Tolerance | None = None
     has_panels: bool = False
     fractions: Annotated[np.ndarray | None, Axes("panels", "slow", "fast")] = None
+    path_image: Annotated[np.ndarray | None, Axes("panels", "slow", "fast")] = None
     further: tuple[RenderPlan, ...] = ()
 
     def __post_init__(self) -> None:

@@ -71,6 +71,8 @@ def trace_pixel(
         raise CupysimError("trace: possible for one crystal at a time; use only_crystal(number)")
     if has_kinds(experiment.crystal):
         raise CupysimError("trace: not possible for several sizes or settings of domains")
+    if any(matter.begin is not None for matter in experiment.backgrounds):
+        raise CupysimError("trace: not possible with matter along the beam")
     if varies(experiment):
         raise CupysimError("trace: not possible with the body of the sample, or with decay")
     detector, number = experiment.detector, 0

@@ -1,0 +1,161 @@
+"""Scattering of matter in front of the crystal and behind it, as an image.
+
+It is the sum over places along the beam. At each, the geometry is that of a detector which is
+closer, or farther. The image is smooth, so it is computed at some pixels and interpolated.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from cupysim.errors import ModelError
+from cupysim.maths.arrays import unit
+from cupysim.maths.interpolation_smooth import interpolated
+from cupysim.maths.polarization import polarization_form, polarization_of_form
+from cupysim.models.attenuation import Beamstop
+from cupysim.models.background import Amorphous
+from cupysim.models.detector import Detector
+from cupysim.models.experiment import Experiment
+from cupysim.models.panel import Panel
+from cupysim.quirks import Quirk
+
+PLACES = 16
+"""Number of places along the beam, of Gauss-Legendre quadrature between two beamstops."""
+
+ROWS_AT_ONCE = 16
+"""Rows of pixels that are computed together; few, so that they fit the cache."""
+
+NODES_OF_INTERVAL = 10
+"""Number of computed pixels within the shortest interval of a table of F."""
+
+LARGEST_SPACING, SPACING_OF_SHADOWS = 8, 2
+"""Largest distance of computed pixels (pixels); with a beamstop, whose shadow has an edge."""
+
+
+def path_image(experiment: Experiment) -> np.ndarray | None:
+    """Photons from matter that has a beginning along the beam.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_panels, n_slow, n_fast), or None
+        Expected photons; None if there is no such matter.
+
+    Raises
+    ------
+    ModelError
+        If the detector is curved, or matter reaches it.
+    """
+    matter = [each for each in experiment.backgrounds if each.begin is not None]
+    detector = experiment.detector
+    if not matter:
+        return None
+    if isinstance(detector, Detector) and detector.curved:
+        raise ModelError("matter along the beam: not possible with a curved detector")
+    panels = experiment.flat_panels
+    found = np.zeros((len(panels), detector.n_slow, detector.n_fast), np.float32)
+    for panel, image in zip(panels, found, strict=True):
+        slow, fast = np.arange(panel.n_slow) + 0.5, np.arange(panel.n_fast) + 0.5
+        spacing = _spacing(experiment, matter, panel)
+        nodes = [_nodes(places, spacing) for places in (slow, fast)]
+        coarse = np.concatenate(
+            [
+                np.sum([_photons(experiment, each, panel, (rows, nodes[1])) for each in matter], 0)
+                for rows in np.array_split(nodes[0], -(-len(nodes[0]) // ROWS_AT_ONCE))
+            ]
+        )
+        image[: panel.n_slow, : panel.n_fast] = interpolated(coarse, nodes, slow, fast)
+    found.setflags(write=False)
+    return found
+
+
+def _spacing(experiment: Experiment, matter: Sequence[Amorphous], panel: Panel) -> int:
+    """Distance of the pixels that are computed (pixels): F must be smooth between them."""
+    if any(isinstance(each, Beamstop) for each in experiment.attenuators):
+        largest = SPACING_OF_SHADOWS
+    else:
+        largest = LARGEST_SPACING
+    last = max((each.begin or 0.0) + each.thickness for each in matter)
+    # no ray is shorter than the distance of the panel's plane
+    shortest = max(abs(panel.close_distance) - max(last, 0.0), max(panel.edges))
+    step = max(panel.edges) / (2.0 * experiment.sources.mean_wavelength * shortest)
+    intervals = [np.diff(each.stol).min() for each in matter if len(each.stol) > 1]
+    finest = min(intervals, default=np.inf)
+    return int(np.clip(finest / (NODES_OF_INTERVAL * step), 1, largest))
+
+
+def _nodes(places: np.ndarray, spacing: int) -> np.ndarray:
+    """Some of the places, the first and the last among them."""
+    return np.linspace(places[0], places[-1], -(-(len(places) - 1) // spacing) + 1)
+
+
+def _photons(
+    experiment: Experiment, matter: Amorphous, panel: Panel, nodes: Sequence[np.ndarray]
+) -> np.ndarray:
+    assert matter.begin is not None
+    end = matter.begin + matter.thickness
+    beamstops = [each for each in experiment.attenuators if isinstance(each, Beamstop)]
+    edges = [matter.begin, *sorted(each.distance for each in beamstops), end]
+    edges = [edge for edge in edges if matter.begin <= edge <= end]
+    total = np.zeros((len(nodes[0]), len(nodes[1])))
+    abscissas, shares = np.polynomial.legendre.leggauss(PLACES)
+    for first, last in itertools.pairwise(edges):
+        for abscissa, share in zip(abscissas, shares, strict=True):
+            place = 0.5 * (first + last) + 0.5 * (last - first) * abscissa
+            length = 0.5 * share * (last - first)
+            total += length * _at(experiment, matter, panel, nodes, place)
+    return total
+
+
+def _at(
+    experiment: Experiment,
+    matter: Amorphous,
+    panel: Panel,
+    nodes: Sequence[np.ndarray],
+    place: float,
+) -> np.ndarray:
+    """Photons for each metre of matter at a place along the beam (m)."""
+    beam, sources = unit(experiment.frame.beam), experiment.sources
+    rows, columns = np.meshgrid(*nodes, indexing="ij")
+    position = panel.position(columns, rows) - place * beam
+    distance = np.sqrt((position**2).sum(axis=-1))
+    close = float(np.dot(np.asarray(panel.origin) - place * beam, panel.axes[2]))
+    if close * panel.close_distance <= 0.0:
+        raise ModelError(f"matter along the beam: at {1e3 * place:g} mm it is behind a panel")
+    direction = position / distance[..., None]
+    q = (direction - beam) / sources.mean_wavelength
+    stol = 0.5 * np.sqrt((q**2).sum(axis=-1))
+    factor = matter.factor(stol)
+    weight = np.ones_like(stol)
+    if experiment.beam.polarized:
+        kahn, axis = experiment.beam.mean_polarization(experiment.frame, sources)
+        (form,) = polarization_form(kahn, beam[None], axis)
+        weight = polarization_of_form(form, tuple(np.moveaxis(direction, -1, 0)))
+    detector = experiment.detector
+    has_area = experiment.corrects(Quirk.POINT_PIXEL_AREA) or not detector.point_pixel
+    weight = weight * (panel.pixel_area if has_area else 1.0) / distance**2
+    if not detector.point_pixel:
+        weight = weight * abs(close) / distance
+    sensor = panel.sensor
+    if sensor.layers.range > 0.0:
+        cosine = np.abs(direction @ panel.axes[2])
+        thickness = sensor.layers.step * sensor.layers.count
+        weight = weight * -np.expm1(-thickness * sensor.attenuation / cosine)
+    for each in experiment.attenuators:
+        if not isinstance(each, Beamstop):
+            weight = weight * each.fraction(position, beam)
+        elif place < each.distance:
+            moved = Beamstop(each.distance - place, each.diameter, each.transmission)
+            weight = weight * moved.fraction(position, beam)
+        else:
+            # the direct beam ends at the beamstop
+            weight = weight * each.transmission
+    scattering = matter.molecules / matter.thickness * factor * np.abs(factor)
+    return np.asarray(experiment.beam.photons_per_squared_electron * scattering * weight)
