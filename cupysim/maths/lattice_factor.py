@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 
 from cupysim.maths.arrays import Array, array_namespace
+from cupysim.maths.interpolation import nearest_index
 
 SPHERE_IN_CUBE = 0.723601254558268
 """Amplitude of a round crystal at a reflection, relative to the square crystal around it."""
@@ -36,7 +37,8 @@ def square(indices: tuple[Array, Array, Array], n_cells: Array) -> Array:
     indices : tuple of 3 arrays
         Fractional h, k, l.
     n_cells : sequence of 3 float
-        Cells along a, b, c. An axis of one cell has the factor 1.
+        Cells along a, b, c. An axis of one cell has the factor 1. For a number that is not whole,
+        h is the offset from the nearest reflection.
 
     Returns
     -------
@@ -46,7 +48,9 @@ def square(indices: tuple[Array, Array, Array], n_cells: Array) -> Array:
     factor: Array = 1.0
     for index, count in zip(indices, n_cells, strict=True):
         if count > 1:
-            factor = factor * grating(math.pi * index, float(count))
+            # without a whole number of cells, the ratio has no period
+            reduced = index if float(count).is_integer() else index - nearest_index(index)
+            factor = factor * grating(math.pi * reduced, float(count))
     if isinstance(factor, float):
         return array_namespace(indices[0]).ones_like(indices[0])
     return factor

@@ -60,46 +60,40 @@ class Body:
         if self.attenuation < 0.0:
             raise ModelError(f"body: attenuation must not be negative, got {self.attenuation:g}")
 
-    def points(self, count: int, is_smooth: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Points of a quadrature over the body.
+    @property
+    def volume(self) -> float:
+        """Volume (m^3)."""
+        whole = float(np.prod(self.size))
+        return whole if self.form is BodyForm.BOX else whole * math.pi / 6.0
+
+    def chords(self, points: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where lines enter and leave the body.
 
         Parameters
         ----------
-        count : int
-            Number of points along each axis, or of equal parts.
-        is_smooth : bool
-            Whether the integrand is smooth: then Gauss-Legendre points along the whole axis,
-            otherwise two such points in each part.
+        points : ndarray, shape (n, 3)
+            Points of the lines relative to the centre, along the body's axes (m).
+        direction : ndarray, shape (3,)
+            Direction of the lines, a unit vector along the same axes.
 
         Returns
         -------
-        points : ndarray, shape (n, 3)
-            Places relative to the centre, along the body's axes (m).
-        weights : ndarray, shape (n,)
-            Shares of the volume; the sum is 1.
+        enter, leave : ndarray, shape (n,)
+            Distances from the points along the direction (m). For lines beside the body, `leave`
+            is not above `enter`.
         """
-        if is_smooth:
-            nodes, shares = np.polynomial.legendre.leggauss(count)
-        else:
-            centres = (2.0 * np.arange(count) + 1.0) / count - 1.0
-            nodes = (centres[:, None] + np.array([-1.0, 1.0]) / (math.sqrt(3.0) * count)).ravel()
-            count *= 2
-            shares = np.full(count, 2.0 / count)
-        one, two, three_ = (each.ravel() for each in np.meshgrid(nodes, nodes, nodes))
-        weights = np.prod([each.ravel() for each in np.meshgrid(shares, shares, shares)], axis=0)
         half = 0.5 * np.array(self.size)
         if self.form is BodyForm.BOX:
-            return half * np.stack([one, two, three_], axis=1), weights / weights.sum()
-        # radius and cosine by their nodes, and angles evenly spaced
-        radius, cosine = 0.5 * (one + 1.0), two
-        angle = np.pi * np.tile((2.0 * np.arange(count) + 1.0) / count, count**2)
-        weights = np.prod(
-            [each.ravel() for each in np.meshgrid(shares, shares, np.ones(count))], axis=0
-        )
-        sine = np.sqrt(1.0 - cosine**2)
-        places = [radius * cosine, radius * sine * np.cos(angle), radius * sine * np.sin(angle)]
-        weights = weights * radius**2
-        return half * np.stack(places, axis=1), weights / weights.sum()
+            with np.errstate(divide="ignore", invalid="ignore"):
+                faces = np.stack([(sign * half - points) / direction for sign in (-1.0, 1.0)])
+            beside = (np.abs(points) > half) & (direction == 0.0)
+            faces[:, :, direction == 0.0] = np.array([-np.inf, np.inf])[:, None, None]
+            enter, leave = faces.min(axis=0).max(axis=1), faces.max(axis=0).min(axis=1)
+            return enter, np.where(beside.any(axis=1), enter, leave)
+        place, ray = points / half, direction / half
+        a, b = float(ray @ ray), place @ ray
+        root = np.sqrt(np.maximum(b * b - a * ((place * place).sum(axis=1) - 1.0), 0.0))
+        return (-b - root) / a, (-b + root) / a
 
     def distance(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """Distance from points inside to the surface.

@@ -138,15 +138,18 @@ def _check_symmetry(experiment: Experiment, settings: Sequence[np.ndarray]) -> N
         hkl = np.rint((place + first) @ setting.T).astype(np.int64)
         other = hkl - first
         inside = ((other >= 0) & (other < shape)).all(axis=1)
-        one, equivalent = (table[:, *each[inside].T] for each in (place, other))
+        one = table[:, *place.T]
+        # reflections outside the table have the default
+        equivalent = np.full_like(one, factors.default)
+        equivalent[:, inside] = table[:, *other[inside].T]
         unequal = np.abs(one - equivalent) > UNEQUAL * largest
         if unequal.any():
             channel, row = np.argwhere(unequal)[0]
             named = " and ".join(
                 f"F({' '.join(map(str, each))}) = {value[channel, row]:.6g}"
                 for each, value in (
-                    ((place + first)[inside][row].tolist(), one),
-                    (hkl[inside][row].tolist(), equivalent),
+                    ((place + first)[row].tolist(), one),
+                    (hkl[row].tolist(), equivalent),
                 )
             )
             raise ModelError(

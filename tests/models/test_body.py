@@ -140,22 +140,76 @@ def test_a_plate_turns() -> None:
     np.testing.assert_allclose(found, expected, rtol=QUADRATURE)
 
 
-def test_paths_against_random_rays() -> None:
-    """Points that move by the distance are on the surface."""
+def test_paths_and_chords_against_random_rays() -> None:
+    """Points that move by the distance are on the surface; mean chords are volume over area."""
     rng = np.random.default_rng(4)
     for form in ("box", "ellipsoid"):
         body = Body(form, (1.0, 2.0, 3.0))  # type: ignore[arg-type]
-        points, weights = body.points(4, True)
-        assert weights.sum() == pytest.approx(1.0)
+        points = rng.uniform(-0.25, 0.25, (200, 3)) * [1.0, 2.0, 3.0]
         direction = rng.normal(size=points.shape)
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         end = (points + body.distance(points, direction)[:, None] * direction) / [0.5, 1.0, 1.5]
         reached = np.abs(end).max(axis=1) if form == "box" else np.linalg.norm(end, axis=1)
         np.testing.assert_allclose(reached, 1.0, rtol=1e-12)
-        # second moments of a body: edge^2/12, or diameter^2/20
-        moments = weights @ points**2
-        divisor = 12.0 if form == "box" else 20.0
-        np.testing.assert_allclose(moments, np.array([1.0, 4.0, 9.0]) / divisor, rtol=1e-3)
+        for ray in direction[:20]:
+            enter, leave = body.chords(points, ray)
+            np.testing.assert_allclose(leave, body.distance(points, np.tile(ray, (200, 1))))
+            np.testing.assert_allclose(-enter, body.distance(points, np.tile(-ray, (200, 1))))
+            far = points + 5.0 * np.cross(ray, [0.6, 0.8, 0.0])
+            outside = np.subtract(*body.chords(far, ray)[::-1])
+            hits = outside > 0.0
+            middle = far[hits] + 0.5 * np.sum(body.chords(far[hits], ray), axis=0)[:, None] * ray
+            inside = np.abs(middle / [0.5, 1.0, 1.5])
+            assert (inside.max(axis=1, initial=0.0) <= 1.0).all()
+
+
+@pytest.mark.parametrize("width", [5e-6, 50e-6, 1e-3])
+@pytest.mark.parametrize("form", ["box", "ellipsoid"])
+def test_a_narrow_beam_in_a_large_body(width: float, form: str) -> None:
+    """Photons that cross the body, by formula for a box and by Monte Carlo for an ellipsoid."""
+    profile = BeamProfile(ProfileKind.GAUSSIAN, width, width)
+    body = Body(form, (300e-6, 200e-6, 300e-6))  # type: ignore[arg-type]
+    experiment = with_body(base(f"{WORDS} -phi 30"), body, profile)
+    found = ratio(experiment)
+    frame, turn = experiment.frame, math.radians(30.0)
+    cross = np.cross(frame.spindle, np.eye(3)).T
+    rotation = np.eye(3) + math.sin(turn) * cross + (1 - math.cos(turn)) * cross @ cross
+    axes = np.stack([frame.beam, frame.polarization, frame.vertical])
+    rng = np.random.default_rng(6)
+    places = rng.uniform(-0.5, 0.5, (4_000_000, 3)) * body.size
+    if form == "ellipsoid":
+        places = places[((2 * places / body.size) ** 2).sum(axis=1) <= 1.0]
+    lab = places @ axes @ rotation.T
+    expected = float(profile.relative(lab @ axes[1], lab @ axes[2]).mean())
+    limit = 0.03 if width < 1e-5 else 5e-3
+    np.testing.assert_allclose(found, expected, rtol=limit)
+
+
+def test_a_plate_along_the_beam() -> None:
+    """Directions close to its plane have long paths, whose fractions change fast."""
+    mu = 3e3
+    words = WORDS.replace("-detpixels 12 -pixel 8", "-detpixels 300 -pixel 0.3")
+    experiment = with_body(base(words), Body("box", (1e-3, 1e-3, 2e-5), attenuation=mu))
+    found = ratio(experiment)
+    geometry, frame = experiment.geometry, experiment.frame
+    axes = np.stack([frame.beam, frame.polarization, frame.vertical])
+    rng = np.random.default_rng(7)
+    places = rng.uniform(-0.5, 0.5, (200_000, 3)) * experiment.body.size  # type: ignore[union-attr]
+    incoming = experiment.body.distance(places, -axes @ frame.beam)  # type: ignore[union-attr]
+    for fast, slow in ((150, 150), (151, 150), (150, 148), (160, 150), (150, 170), (30, 200)):
+        position = geometry.origin + 3e-4 * (
+            (fast + 0.5) * geometry.fast + (slow + 0.5) * geometry.slow
+        )
+        ray = axes @ (position / np.linalg.norm(position))
+        outgoing = experiment.body.distance(places, ray)  # type: ignore[union-attr]
+        expected = float(np.exp(-mu * (incoming + outgoing)).mean())
+        assert found[slow, fast] == pytest.approx(expected, abs=5e-3)
+
+
+def test_a_beam_beside_the_body() -> None:
+    profile = BeamProfile(ProfileKind.TOPHAT, 10e-6, 10e-6)
+    experiment = with_body(base(), box(8e-6, (0.0, 50e-6, 0.0), 1e3), profile)
+    assert simulate(experiment).array.max() == 0.0
 
 
 def test_fractions_between_the_nodes() -> None:
@@ -176,7 +230,8 @@ def test_fractions_between_the_nodes() -> None:
         cross = np.cross(frame.spindle, np.eye(3)).T
         rotation = np.eye(3) + math.sin(turn) * cross + (1 - math.cos(turn)) * cross @ cross
         axes = np.stack([frame.beam, frame.polarization, frame.vertical]) @ rotation.T
-        points, weights = body.points(24, True)
+        points = np.random.default_rng(5).uniform(-0.5, 0.5, (400_000, 3)) * body.size
+        weights = np.full(len(points), 1.0 / len(points))
         ray = position / np.linalg.norm(position)
         paths = body.distance(points, axes @ ray) + body.distance(points, -axes @ frame.beam)
         expected = weights @ np.exp(-3e3 * paths)

@@ -91,6 +91,17 @@ def test_few_sizes_are_enough(shape: str, limit: float) -> None:
     assert np.abs(few - many).max() < limit * many.max()
 
 
+@pytest.mark.parametrize("shape", ["square", "round", "gauss", "tophat", "no_fringes", "flat"])
+def test_backends_agree(shape: str, backend: str) -> None:
+    """Numbers of cells are not whole, and Miller indices are large."""
+    words = f"{GAUSS} -oversample 2 -N 6 -spot_shape {shape} -cell 140 150 160"
+    experiment = with_sizes(words, 0.3, 4)
+    found, expected = (simulate(experiment, each).array for each in (backend, "numpy"))
+    np.testing.assert_allclose(found, expected, rtol=SINGLE, atol=1e-6 * expected.max())
+    # the largest domain has about twice as many cells
+    assert expected.max() < 2.5**6 * simulate(from_args(words), "numpy").array.max()
+
+
 def test_settings_are_permuted_numbers_of_cells(backend: str, tmp_path: Path) -> None:
     """A quarter turn about c exchanges Na and Nb, and F has the symmetry of 4/m."""
     rng = np.random.default_rng(3)
@@ -259,10 +270,12 @@ def test_files_keep_kinds(run: Run, tmp_path: Path) -> None:
         ("-N 3 -size_spread 10 -diffuse_gamma 1 1 1 -diffuse_sigma 1 1 1", "diffuse scattering"),
         ("-N 3 -hkl f.hkl -average_settings 4/m", "F(-1 0 0) = "),
         ("-N 3 -hkl f.hkl -average_settings 4/m", "do not have this symmetry"),
+        ("-N 3 -hkl octant.hkl -average_settings 4/m -default_F 0", "F(0 -1 0) = 0"),
     ],
 )
 def test_mistakes(words: str, told: str, run: Run, tmp_path: Path) -> None:
     (tmp_path / "f.hkl").write_text("1 0 0 5\n0 1 0 7\n-1 0 0 5\n0 -1 0 7\n")
+    (tmp_path / "octant.hkl").write_text("1 0 0 5\n0 1 0 5\n1 1 0 5\n")
     outcome = run(f"{TETRAGONAL} {words} -nodump")
     assert (outcome.status, outcome.files) == (9, {})
     assert told in outcome.err
