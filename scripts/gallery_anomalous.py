@@ -22,7 +22,8 @@ TITLE = "Anomalous differences"
 
 TEXT = (
     "A protein with one selenium atom for 71 residues, at three wavelengths. Each point is a pair "
-    "of Friedel mates, whose counted photons were added up in two images. The relative differences "
+    "of Friedel mates: one was integrated in the first image, and the other in the second, which "
+    "starts 180° later. The relative differences "
     "of their intensities are those of the structure factors, and largest at the peak. At the "
     "inflection, f'' is small. The page [Anomalous differences](howto/anomalous.md) has the "
     "program and its options."

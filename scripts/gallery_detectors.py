@@ -86,8 +86,8 @@ VIEWS = (
         "jungfrau: raw numbers",
         "**Raw numbers of a Jungfrau**. Pixels with more than 24 photons switch to the medium gain "
         "(grey), and those with more than about 800 to the low gain (black). Their gain bits put "
-        "them far above the background. Below these bits, the number of a switched pixel becomes "
-        "smaller as the signal becomes larger.",
+        "them far above the background. In a switched pixel, the digital number in the lower bits "
+        "becomes smaller as the signal becomes larger.",
         WIDE, "jungfrau", "raw", (0.0, 65535.0),
     ),
     View(
@@ -100,8 +100,8 @@ VIEWS = (
     View(
         "adsc-q315: ADU",
         "**ADU of a CCD** (ADSC Q315). Fibre-optic tapers put halos around bright spots, and the "
-        "weak spot in the middle of the enlarged part is fainter. A pixel without photons has "
-        "about 40 ADU.",
+        "weak spot in the middle of the enlarged part is fainter than in the Eiger2 image. A pixel "
+        "without photons has about 40 ADU.",
         FINE, "adsc-q315", "raw", (20.0, 120.0),
     ),
     View(
@@ -172,7 +172,8 @@ def lines(width: int) -> list[str]:
         )
     found += [
         "",
-        "Options of the images with pixels of 0.075 mm, instead of those above:",
+        "These options replace those at the top of the page; they are for the images with pixels "
+        "of 0.075 mm:",
         "",
         "```sh",
     ]

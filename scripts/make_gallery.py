@@ -116,8 +116,9 @@ ROWS = (
     Row(
         "shape_more", "Spot shapes of other programs", "The crystal has few cells along a, so "
         "Gaussian spots are long in this direction, and many reflections reach the Ewald sphere. "
-        "Spots of `gauss_star` are round, with the same number of cells, and fewer reach it. Those "
-        "of CrystFEL end at the first minimum of a parallelepiped; flat ones have no profile.",
+        "With the same numbers of cells, `gauss_star` spots are spheres in reciprocal space, and "
+        "fewer of them reach it. CrystFEL's spots (`no_fringes`, `flat`) end at the first minimum "
+        "of a parallelepiped's lattice factor; `flat` spots are constant up to there.",
         ("-spot_shape gauss", "-spot_shape gauss_star", "-spot_shape no_fringes",
          "-spot_shape flat"), 'Crystal(shape="gauss_star")',
         "-Na 3 -Nb 6 -Nc 9 -mosaic 0 -mosaic_dom 1",

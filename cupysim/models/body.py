@@ -62,7 +62,7 @@ class Body:
 
     @property
     def volume(self) -> float:
-        """Volume (m^3)."""
+        """Volume of the body (m^3)."""
         whole = float(np.prod(self.size))
         return whole if self.form is BodyForm.BOX else whole * math.pi / 6.0
 

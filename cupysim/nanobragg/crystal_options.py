@@ -76,8 +76,8 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         is_new=True, repeats=True,
     ),
     new_path("-crystals", CRYSTAL,
-             "Several crystals: a file with a line of crystal options for each. The command line "
-             "has the options that a line lacks.", "crystals_file"),
+             "Several crystals: a file with a line of crystal options for each. Options that "
+             "a line lacks are taken from the command line.", "crystals_file"),
     number("-crystal_scale", CRYSTAL, "Factor of the photons of the crystal.",
            dest="crystal_scale", default="1", match=Match.EXACT, limit="positive", is_new=True),
     number("-amorphous_thick", CRYSTAL, "Thickness along the beam of the matter of -stol.", MM,

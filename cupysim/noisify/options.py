@@ -32,7 +32,7 @@ OPTIONS: tuple[ProgramOption, ...] = (
     ),
     ProgramOption(
         ("-fluence",), INPUT,
-        "Fluence, if the input is F^2 times the solid angle; the default multiplies by 1.",
+        "Fluence. The input is multiplied by r_e^2 fluence, which is 1 by default.",
         ("fluence",), unit=PER_AREA, default="1.26e29",
     ),
     ProgramOption(
@@ -98,7 +98,9 @@ OPTIONS: tuple[ProgramOption, ...] = (
     ),
     ProgramOption(("-psf_fwhm", "-psf_fw", "-psf_si", "-psf_wi"), SPREAD,
                   "Full width at half maximum.", ("psf_width",), unit=MICRON_WATER, default="46"),
-    ProgramOption(("-psf_rad",), SPREAD, "Radius; 0: from each pixel's photons.", ("psf_radius",),
+    ProgramOption(("-psf_rad",), SPREAD,
+                  "Radius at which the point spread ends; 0: larger for pixels with more photons.",
+                  ("psf_radius",),
                   unit=PIXEL, default="0"),
     ProgramOption(("-intfile", "-intimage"), OUTPUT, "SMV image without noise.", ("int_file",),
                   Kind.FILE, default="intimage.img"),
@@ -116,8 +118,8 @@ OPTIONS: tuple[ProgramOption, ...] = (
     ),
     ProgramOption(
         ("-noise",), COMPUTING,
-        "stream: noisify's random numbers, bit for bit. fast: numbers by seed and pixel, drawn in "
-        "parallel; calibration errors depend on their seed only.", ("noise_kind",), Kind.WORD,
+        "stream: noisify's random numbers, bit for bit. fast: numbers that depend only on seed "
+        "and pixel; calibration errors depend on their seed only.", ("noise_kind",), Kind.WORD,
         default="stream", is_exact=True, metavar="stream|fast", is_new=True,
     ),
     ProgramOption(
@@ -138,6 +140,6 @@ PROGRAM = Program(
     "Add noise to an image of expected photons: calibration errors, counted photons, point "
     "spread, gain, offset and readout noise. A drop-in for noisify by James Holton: the same "
     "options, defaults, random numbers and files.",
-    "Options are found within longer words. If an option is given twice, the last one counts. An "
-    "argument that contains floatimage.bin is the input. Exit status: 0, or 9 after an error.",
+    "noisify takes a word that contains the name of an option for this option. If an option is "
+    "given twice, the last one counts. An argument that contains floatimage.bin is the input. Exit status: 0, or 9 after an error.",
 )

@@ -104,31 +104,30 @@ OPTIONS: tuple[ProgramOption, ...] = (
     Option(("-source_distance",), SOURCES, "Read but not used.", ("source_distance",), unit=MM,
            default="10000"),
 
-    Option(("-distance",), DETECTOR, "Distance along the beam. The detector turns about the beam.",
+    Option(("-distance",), DETECTOR, "Distance along the beam. The pivot is then the direct beam.",
            ("distance",), unit=MM, default="100", sets=ON_BEAM),
     Option(("-close_distance",), DETECTOR,
-           "Distance of the detector's plane. The detector turns about the sample.",
+           "Distance of the detector's plane. The pivot is then the sample.",
            ("close_distance",), unit=MM, sets=ON_SAMPLE),
-    Option(("-Xbeam",), DETECTOR, "Direct beam along fast. The detector turns about the beam.",
+    Option(("-Xbeam",), DETECTOR, "Direct beam along fast. The pivot is then the direct beam.",
            ("beam_x",), unit=MM, sets=ON_BEAM),
-    Option(("-Ybeam",), DETECTOR, "Direct beam along slow. The detector turns about the beam.",
+    Option(("-Ybeam",), DETECTOR, "Direct beam along slow. The pivot is then the direct beam.",
            ("beam_y",), unit=MM, sets=ON_BEAM),
     Option(("-Xclose",), DETECTOR,
-           "Point of normal incidence along fast. The detector turns about "
-           "the sample.", ("close_x",),
+           "Point of normal incidence along fast. The pivot is then the sample.", ("close_x",),
            unit=MM, sets=ON_SAMPLE),
     Option(("-Yclose",), DETECTOR,
-           "Point of normal incidence along slow. The detector turns about "
-           "the sample.", ("close_y",),
+           "Point of normal incidence along slow. The pivot is then the sample.", ("close_y",),
            unit=MM, sets=ON_SAMPLE),
     Option(("-ORGX",), DETECTOR, "Point of normal incidence along fast, in pixels.", ("origin_x",),
            unit=PIXEL, sets=ON_SAMPLE),
     Option(("-ORGY",), DETECTOR, "Point of normal incidence along slow, in pixels.", ("origin_y",),
            unit=PIXEL, sets=ON_SAMPLE),
     Option(("-pivot",), DETECTOR,
-           "What the detector turns about. Later options such as -distance replace this choice.",
+           "Pivot, about which rotations turn the detector: the sample, or the point where the "
+           "direct beam meets it. Later options such as -distance replace this choice.",
            ("pivot",), Kind.WORD, metavar="sample|beam", default="beam"),
-    Option(("-twotheta",), DETECTOR, "Swing about the two-theta axis and the sample.",
+    Option(("-twotheta",), DETECTOR, "Swing about the two-theta axis through the sample.",
            ("twotheta",), unit=DEGREE, default="0", sets=ON_SAMPLE),
     Option(("-twotheta_axis",), DETECTOR, "Two-theta axis (NBQ6).", ("twotheta_axis",),
            Kind.VECTOR, default="0 1 0"),
@@ -230,8 +229,8 @@ PROGRAM = Program(
     "Scattering of amorphous matter (water, air, ice, plastics, radially averaged proteins) on an "
     "absolute scale, from a table of structure factors. A drop-in for nonBragg by James Holton "
     "and Ken Frankel: the same options, defaults, random numbers and files.",
-    "Options are found within longer words, and the last one counts. Exit status: 0, or 9 after an "
-    "error.",
+    "nonBragg takes a word that contains the name of an option for this option. If an option is "
+    "given twice, the last one counts. Exit status: 0, or 9 after an error.",
 )
 
 NOT_READ = ("-dispstep", "-hdiv", "-vdiv")

@@ -53,7 +53,7 @@ TABLE: dict[IntEnum, tuple[str, Policy]] = {
     NonbraggQuirk.WITHOUT_EFFECT: ("options without effect", _W),
     NonbraggQuirk.ONE_PIXEL_MORE: ("one pixel more than asked for", _W),
     NonbraggQuirk.GAIN_WITHOUT_EFFECT: ("-gain does not act on images", _W),
-    NonbraggQuirk.NO_REJECTION: ("no outliers are rejected, median and mad are unset", _F),
+    NonbraggQuirk.NO_REJECTION: ("no outliers are rejected, median and mad are unset", _R),
     NonbraggQuirk.NOPGM: ("-nopgm has no effect", _R),
     NonbraggQuirk.COMMENTS_ARE_POINTS: ("comments in the table are points", _W),
     NonbraggQuirk.MISSING_FACTORS: ("a missing structure factor is zero", _W),
