@@ -14,6 +14,7 @@ from cupysim.maths.resolution import resolution_of
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.plan.attenuation import pixel_fractions
+from cupysim.plan.exposure import angle_fractions
 from cupysim.quirks import Quirk
 
 USUAL_WAVELENGTHS = (0.05, 20.0)
@@ -97,6 +98,8 @@ def likeliest_reason(experiment: Experiment, tolerance: float = 0.0) -> str:
     fractions = pixel_fractions(experiment)
     if fractions is not None and not fractions.any():
         return "sample, flight path or beamstop absorb all photons"
+    if experiment.body is not None and not any(part.any() for part in angle_fractions(experiment)):
+        return "the beam misses the body of the sample, or the body absorbs all photons"
     has_default = factors.default != 0.0
     known = factors.table is not None and bool(factors.table.any())
     if not has_default and not known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.models.background import Amorphous
 from cupysim.models.crystal import Crystal
+from cupysim.models.experiment import Experiment
 from cupysim.models.mosaicity import Mosaicity
 
 
@@ -15,6 +16,31 @@ def background_text(matter: Amorphous) -> str:
         f"{1e3 * matter.thickness:g} mm of {1e-6 * matter.density:g} g/cm^3 and "
         f"{matter.molar_mass:g} g/mol{where}"
     )
+
+
+def sample_texts(experiment: Experiment) -> list[str]:
+    """Body, profile of the beam, and decay."""
+    body, profile, decay = experiment.body, experiment.beam.profile, experiment.decay
+    found = []
+    if body is not None:
+        size, place = (
+            " x ".join(f"{1e3 * x:g}" for x in each) for each in (body.size, body.position)
+        )
+        found.append(
+            f"body: {body.form} of {size} mm at {place.replace(' x ', ' ')} mm, attenuation "
+            f"{body.attenuation:g}/m"
+        )
+    if profile is not None:
+        found.append(
+            f"beam profile: {profile.kind} of {1e3 * profile.horizontal:g} x "
+            f"{1e3 * profile.vertical:g} mm"
+        )
+    if decay is not None:
+        found.append(
+            f"decay: {1e-6 * decay.dose:g} MGy after {1e-6 * decay.dose_before:g} MGy, half dose "
+            f"{1e-6 * decay.half_dose:g} MGy, B grows by {1e26 * decay.b_per_gray:g} A^2/MGy"
+        )
+    return found
 
 
 def mosaic_text(mosaicity: Mosaicity) -> str:

@@ -30,7 +30,13 @@ from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.arguments import RANDOM, Arguments
 from cupysim.nanobragg.build import detector_size
 from cupysim.nanobragg.job import Job
-from cupysim.nanobragg.model_texts import background_text, cell_spread_text, kinds_text, mosaic_text
+from cupysim.nanobragg.model_texts import (
+    background_text,
+    cell_spread_text,
+    kinds_text,
+    mosaic_text,
+    sample_texts,
+)
 from cupysim.nanobragg.panel_report import panel_lines
 
 BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
@@ -295,6 +301,8 @@ def _new_models(experiment: Experiment) -> Iterator[str]:
             yield f"  {text}"
     for matter in experiment.backgrounds:
         yield f"  background: {background_text(matter)}"
+    for text in sample_texts(experiment):
+        yield f"  {text}"
 
 
 def _detector_summary(args: Arguments, experiment: Experiment) -> Iterator[str]:

@@ -59,6 +59,12 @@ def input_files(args: Arguments) -> dict[str, str]:
         from cupysim.nanobragg.backgrounds import table_files
 
         found |= _numbered("-background", table_files(args.backgrounds))
+    if args.spectrum is not None and os.path.isfile(args.spectrum):
+        found["-spectrum"] = args.spectrum
+    if args.beam_profile is not None:
+        from cupysim.nanobragg.sample_body import profile_files
+
+        found |= _numbered("-beam_profile", profile_files(args.beam_profile))
     if args.edges:
         from cupysim.nanobragg.structure_files import edge_files
 

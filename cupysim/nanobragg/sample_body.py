@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from dataclasses import replace
 
 import numpy as np
 
 from cupysim.drop_ins.units import B_PER_MEGAGRAY, MEGAGRAY, MM
-from cupysim.errors import CupysimError, FileFormatError, ModelError, OptionError
+from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError, OptionError
 from cupysim.models.beam_profile import BeamProfile, ProfileKind
 from cupysim.models.body import Body, BodyForm
 from cupysim.models.decay import Decay
@@ -47,6 +48,12 @@ def beam_profile(value: str) -> BeamProfile:
         raise OptionError(PROFILE, str(error).removeprefix("beam profile: ")) from error
 
 
+def profile_files(value: str) -> tuple[str, ...]:
+    """The file that a value of -beam_profile names, if it names one."""
+    name = value.rsplit(",", 2)[0]
+    return () if name in {ProfileKind.GAUSSIAN, ProfileKind.TOPHAT} else (name,)
+
+
 def _table(path: str) -> np.ndarray:
     if not os.path.exists(path):
         raise OptionError(PROFILE, f"there is no file {path!r}; kinds are gaussian and tophat")
@@ -74,12 +81,18 @@ def with_body(args: Arguments, experiment: Experiment) -> Experiment:
     body = None
     if args.body is not None:
         body = _body(args.body, args.body_position or (0.0, 0.0, 0.0), experiment)
+        if body.attenuation > 0.0 and args.absorption is not None:
+            told = f"{BODY} and -absorption both absorb, as if there were two samples"
+            warnings.warn(CupysimWarning(told), stacklevel=2)
     elif args.body_position is not None:
         raise CupysimError(f"-body_position needs {BODY}")
     elif args.beam_profile is not None:
         raise CupysimError(f"{PROFILE} needs {BODY}, whose place in the beam counts")
     beam = experiment.beam
     if args.beam_profile is not None:
+        if "-beamsize" in args.seen and args.flux != 0.0:
+            told = f"-beamsize has no effect on the fluence: {PROFILE} gives the size of the beam"
+            warnings.warn(CupysimWarning(told), stacklevel=2)
         beam = replace(beam, profile=beam_profile(args.beam_profile))
     decay = None
     if args.decay is not None:

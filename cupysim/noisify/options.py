@@ -141,5 +141,6 @@ PROGRAM = Program(
     "spread, gain, offset and readout noise. A drop-in for noisify by James Holton: the same "
     "options, defaults, random numbers and files.",
     "noisify takes a word that contains the name of an option for this option. If an option is "
-    "given twice, the last one counts. An argument that contains floatimage.bin is the input. Exit status: 0, or 9 after an error.",
+    "given twice, the last one counts. An argument that contains floatimage.bin is the input. Exit "
+    "status: 0, or 9 after an error.",
 )

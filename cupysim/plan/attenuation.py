@@ -18,6 +18,32 @@ ROWS_AT_ONCE = 64
 """Rows of pixels that are computed together; few, to save memory."""
 
 
+WIDE = 0.02
+"""Largest relative difference of a wavelength from the mean that needs no warning."""
+
+
+def warn_of_mean_wavelength(experiment: Experiment, what: str) -> None:
+    """Warn if something is computed at the mean wavelength, and wavelengths differ much.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    what : str
+        What is computed, for the message.
+    """
+    ratios = experiment.sources.wavelengths / experiment.sources.mean_wavelength
+    widest = float(np.abs(ratios - 1.0).max())
+    if widest > WIDE:
+        warnings.warn(
+            CupysimWarning(
+                f"{what}: all wavelengths have the scattering angles of the mean wavelength, from "
+                f"which some differ by {100 * widest:.2g} %"
+            ),
+            stacklevel=2,
+        )
+
+
 _last: list[tuple[object, tuple[object, object], np.ndarray]] = []
 """Detector, attenuators with quirks, and fractions of the last experiment, for the next shots."""
 

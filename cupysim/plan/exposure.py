@@ -22,7 +22,7 @@ from cupysim.models.body import Body, BodyForm
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
-from cupysim.plan.attenuation import pixel_fractions
+from cupysim.plan.attenuation import pixel_fractions, warn_of_mean_wavelength
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.quirks import Quirk
@@ -82,8 +82,10 @@ def parts_of_rotation(experiment: Experiment, plan: RenderPlan, first: bool) -> 
             "body, decay: not possible with nanoBragg's orientation at angle zero; correct quirk "
             f"Q{Quirk.STALE_ORIENTATION.value}"
         )
+    if experiment.decay is not None and experiment.decay.b_per_gray > 0.0:
+        warn_of_mean_wavelength(experiment, "decay")
     crystals = plan.crystals
-    fractions = _of_all_angles(experiment)
+    fractions = angle_fractions(experiment)
     each = crystals.phi_cells.shape[2] // len(fractions)
     found = [_background(plan)] if first and plan.has_background else []
     for number, of_angle in enumerate(fractions):
@@ -98,8 +100,24 @@ _last: list[tuple[tuple[object, ...], list[np.ndarray]]] = []
 and the next shots."""
 
 
-def _of_all_angles(experiment: Experiment) -> list[np.ndarray]:
-    """Fractions of the crystals' photons that reach each pixel, at each spindle angle."""
+def angle_fractions(experiment: Experiment) -> list[np.ndarray]:
+    """Fractions of the crystals' photons that reach each pixel, at each spindle angle.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment with a body or decay.
+
+    Returns
+    -------
+    list of ndarray of float32, shape (n_panels, n_slow, n_fast)
+        The fractions, also those of the attenuators.
+
+    Raises
+    ------
+    ModelError
+        If the detector is curved.
+    """
     key = (
         experiment.body, experiment.decay, experiment.beam, experiment.detector, experiment.scan,
         experiment.attenuators, experiment.policy,

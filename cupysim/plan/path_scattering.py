@@ -20,6 +20,7 @@ from cupysim.models.background import Amorphous
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
+from cupysim.plan.attenuation import warn_of_mean_wavelength
 from cupysim.quirks import Quirk
 
 PLACES = 16
@@ -59,6 +60,7 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
         return None
     if isinstance(detector, Detector) and detector.curved:
         raise ModelError("matter along the beam: not possible with a curved detector")
+    warn_of_mean_wavelength(experiment, "matter along the beam")
     panels = experiment.flat_panels
     found = np.zeros((len(panels), detector.n_slow, detector.n_fast), np.float32)
     for panel, image in zip(panels, found, strict=True):

@@ -406,3 +406,24 @@ def test_mistakes_in_python() -> None:
         BeamProfile(ProfileKind.TABLE, 1.0, 1.0)
     with pytest.raises(CupysimError, match="must not be negative"):
         Decay(-1.0)
+
+
+def test_what_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("1 2\n3 4\n")
+    words = f"{WORDS} -body box,0.1,0.2,0.3 -beam_profile p.txt,0.1,0.1"
+    outcome = run(f"{words} -flux 1e12 -exposure 1 -beamsize 0.3 -h5file a.h5 -provenance p.json")
+    assert "body: box of 0.1 x 0.2 x 0.3 mm at 0 0 0 mm, attenuation 0/m" in outcome.out
+    assert "beam profile: table of 0.1 x 0.1 mm" in outcome.out
+    assert "-beamsize has no effect on the fluence" in outcome.err
+    assert b"p.txt" in outcome.files["p.json"]
+    decay = f"{WORDS} -decay 20,1 -image_dose 3"
+    assert "decay: 3 MGy after 0 MGy, half dose 20 MGy, B grows by 1 A^2/MGy" in run(decay).out
+    assert "all wavelengths have the scattering angles" in run(f"{decay} -spectrum tophat,20").err
+    missed = run(f"{WORDS} -body box,1,1,1 -body_position 0 9 0 -beam_profile tophat,1,1")
+    assert "the beam misses the body" in missed.err
+
+
+def test_a_spectrum_file_is_an_input(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("# wavelength/A weight\n1.0 1\n")
+    outcome = run(f"{WORDS} -spectrum s.txt -provenance p.json")
+    assert b'"-spectrum"' in outcome.files["p.json"]

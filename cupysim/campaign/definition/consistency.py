@@ -84,6 +84,14 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
             ),
             stacklevel=3,
         )
+    if base.decay is not None and {"fluence", "phi"} & names.keys():
+        warnings.warn(
+            CupysimWarning(
+                f"{campaign.path}: fluence or phi varies, but all shots have the doses of the base "
+                "(-image_dose, -dose_before)"
+            ),
+            stacklevel=3,
+        )
     if "phi" in names and not _is_sweep(names["phi"], base):
         warnings.warn(
             CupysimWarning(

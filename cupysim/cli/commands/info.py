@@ -18,7 +18,13 @@ from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.header_remarks import header_remarks
-from cupysim.nanobragg.model_texts import background_text, cell_spread_text, kinds_text, mosaic_text
+from cupysim.nanobragg.model_texts import (
+    background_text,
+    cell_spread_text,
+    kinds_text,
+    mosaic_text,
+    sample_texts,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -164,6 +170,9 @@ def _content(content: Content) -> Iterator[tuple[str, str]]:
         yield f"crystal{suffix}", _crystal(each.crystal, each.cell_counts)
     for matter in experiment.backgrounds:
         yield "background", background_text(matter)
+    for text in sample_texts(experiment):
+        name, _, value = text.partition(": ")
+        yield name, value
     if content.spots is not None:
         yield (
             "spots",
