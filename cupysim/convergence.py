@@ -28,7 +28,7 @@ class Steps(NamedTuple):
     wavelengths: int
 
 
-FEWEST = Steps(4, 2, 4)
+FEWEST = Steps(4, 2, 8)
 """Numbers with which the test begins. Evenly spaced domains come in pairs."""
 
 WHILE_OTHERS = Steps(64, 2, 16)

@@ -17,8 +17,11 @@ from cupysim.models.spectrum import Spectrum
 HEADER = re.compile(r"#\s*(energy|wavelength)\s*/\s*(keV|eV|A|m)\b", re.IGNORECASE)
 """First line of a text file: what its first column is. CrystFEL has ``# energy/keV current/A``."""
 
-STOKES = re.compile(r"\bQ\s+U\s*$")
+STOKES = re.compile(r"\S+\s+Q(/I)?\s+U(/I)?\s*$", re.IGNORECASE)
 """End of the first line of a text file whose third and fourth columns are Q/I and U/I."""
+
+OTHER_STOKES = re.compile(r"\s[QU](/I)?(\s|$)", re.IGNORECASE)
+"""Stokes parameters in another order."""
 
 HDF5 = b"\x89HDF"
 """First bytes of an HDF5 file."""
@@ -73,6 +76,11 @@ def _from_text(path: os.PathLike[str] | str) -> Spectrum:
             "'# wavelength/A weight'",
             1,
         )
+    if OTHER_STOKES.search(lines[0]) and not STOKES.search(lines[0]):
+        raise FileFormatError(
+            path, "the columns of a spectrum with polarization are: energy or wavelength, weight, "
+            "Q, U; the first line has others", 1
+        )  # fmt: skip
     rows, most = [], 0
     columns = 4 if STOKES.search(lines[0]) else 2
     numbers = {2: "two numbers", 4: "four numbers"}[columns]

@@ -27,8 +27,8 @@ class ProfileKind(StrEnum):
 class BeamProfile:
     """Fluence across the beam, relative to its largest value, which is the fluence of the beam.
 
-    The axes are those of the laboratory frame: horizontal along the polarization axis, and
-    vertical. The centre of the profile is on the axis of the beam.
+    The axes are the polarization axis of the laboratory frame (horizontal), and the product beam x
+    polarization axis (vertical). The centre of the profile is on the axis of the beam.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ class BeamProfile:
     horizontal, vertical : float
         Sizes (m), see `ProfileKind`.
     table : ndarray, shape (n_vertical, n_horizontal), optional
-        Fluence in any unit, for the kind TABLE. The first row is at the lowest vertical position,
-        and the first column at the lowest horizontal one.
+        Fluence in any unit, for the kind TABLE. The first row has the lowest vertical coordinate,
+        and the first column the lowest horizontal one.
 
     Raises
     ------

@@ -23,13 +23,13 @@ class BodyForm(StrEnum):
 class Body:
     """The sample as a whole, which turns with the spindle: crystals fill it evenly.
 
-    Its axes at spindle angle zero are those of the beam, horizontal (along the polarization axis)
-    and vertical.
+    Its axes at spindle angle zero are the beam, the polarization axis of the frame (horizontal),
+    and the product beam x polarization axis (vertical).
 
     Parameters
     ----------
     form : BodyForm
-        BodyForm of the body.
+        Form of the body.
     size : tuple of 3 float
         Edges of a box, or diameters of an ellipsoid, along these axes (m).
     position : tuple of 3 float

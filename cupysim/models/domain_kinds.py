@@ -7,14 +7,16 @@ reflections differ in form. A mean over the settings makes them alike.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cupysim.errors import ModelError
+from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.laue_groups import LAUE_GROUPS, rotations
 from cupysim.models.spot_shape import Shape
+from cupysim.quirks import CORRECTED
 
 if TYPE_CHECKING:
     from cupysim.models.crystal import Crystal
@@ -39,6 +41,9 @@ class DomainKind:
     setting: np.ndarray = field(default_factory=lambda: np.eye(3))
     weight: float = 1.0
 
+
+OTHER_LATTICE = 0.02
+"""Relative difference of the metric in another setting above which a cell has not its symmetry."""
 
 WHOLE = DomainKind()
 """The kind of a crystal whose domains are all alike."""
@@ -89,9 +94,28 @@ def check_kinds(crystal: Crystal) -> None:
             f"crystal: there is no Laue group {crystal.settings!r} for settings; there are "
             f"{', '.join(LAUE_GROUPS)}"
         )
+    if crystal.settings:
+        _warn_of_other_lattice(crystal)
     if crystal.settings and crystal.shape is Shape.GAUSS_STAR:
         raise ModelError(
             f"crystal: settings have no effect on the shape {crystal.shape}, whose spots are round"
         )
     if has_kinds(crystal) and crystal.diffuse is not None:
         raise ModelError("crystal: diffuse scattering needs domains of one size and setting")
+
+
+def _warn_of_other_lattice(crystal: Crystal) -> None:
+    """Warn if the cell is not that of the Laue group of the settings."""
+    direct = crystal.oriented(CORRECTED).lattice.direct
+    metric = direct @ direct.T
+    scale = np.sqrt(np.outer(np.diag(metric), np.diag(metric)))
+    for rotation in rotations(crystal.settings):
+        setting = rotation.T
+        if (np.abs(setting @ metric @ setting.T - metric) > OTHER_LATTICE * scale).any():
+            warnings.warn(
+                CupysimWarning(
+                    f"settings {crystal.settings}: the unit cell does not have this symmetry"
+                ),
+                stacklevel=2,
+            )
+            return

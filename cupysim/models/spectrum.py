@@ -20,6 +20,9 @@ REACH = 3.0
 SIGMA_PER_WIDTH = 1.0 / math.sqrt(8.0 * math.log(2.0))
 """Standard deviation of a Gaussian, relative to its full width at half maximum."""
 
+FEW = 1e-3
+"""Part of the photons at each end of a spectrum that does not count for its range."""
+
 FINE_SAMPLES = 2**14
 """Number of wavelengths of a random spectrum, before neighbours are merged."""
 
@@ -192,6 +195,18 @@ class Spectrum:
         weights = np.exp(-0.5 * (places / sigma) ** 2) * (smooth**2).sum(axis=0)
         return cls(wavelength / (1.0 + places), weights).reduced(samples)
 
+    def _range_of_energies(self, energies: np.ndarray) -> tuple[float, float]:
+        """Range of energies without those at its ends that have few photons."""
+        order = np.argsort(energies)
+        before = np.cumsum(self.weights[order])
+        first = int(np.searchsorted(before, FEW))
+        last = int(np.searchsorted(before, 1.0 - FEW))
+        found = energies[order]
+        low, high = found[first], found[min(last, len(found) - 1)]
+        # half a step on each side, so that evenly spaced energies are in the middles of parts
+        margin = 0.5 * (high - low) / max(last - first, 1)
+        return (low - margin, high + margin) if high > low else (found[0], found[-1])
+
     def reduced(self, samples: int) -> Spectrum:
         """Merge neighbouring wavelengths. The photons and the mean energy do not change.
 
@@ -203,15 +218,16 @@ class Spectrum:
         Returns
         -------
         Spectrum
-            Equal parts of the range of energies, each with its mean energy.
+            Equal parts of the range of energies that has nearly all photons, each with its mean
+            energy. The first and the last part also have the photons beyond this range.
         """
         if samples < 1:
             raise ModelError(f"spectrum: the number of samples must be positive, got {samples}")
         if len(self.wavelengths) <= samples:
             return self
         energies = 1.0 / self.wavelengths
-        low, high = energies.min(), energies.max()
-        part = np.minimum((energies - low) / (high - low) * samples, samples - 1).astype(int)
+        low, high = self._range_of_energies(energies)
+        part = np.clip((energies - low) / (high - low) * samples, 0, samples - 1).astype(int)
         weights = np.bincount(part, self.weights, samples)
         means = np.bincount(part, self.weights * energies, samples)
         used = weights > 0.0

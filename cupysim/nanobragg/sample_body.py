@@ -133,6 +133,8 @@ def _decay(args: Arguments, experiment: Experiment) -> Decay:
             DECAY, f"expected HALF_DOSE,B_PER_MGY such as 20,1 or inf,1; got {args.decay[:60]!r}"
         ) from None
     dose = args.image_dose
+    if dose is not None and args.dose is not None:
+        raise CupysimError(f"{DECAY}: -dose and -image_dose both give a dose; give one of them")
     if dose is None:
         if args.dose is None:
             raise CupysimError(

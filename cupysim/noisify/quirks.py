@@ -67,8 +67,11 @@ TABLE: dict[IntEnum, tuple[str, Policy]] = {
     NoisifyQuirk.CLIPPED_AT_16_BITS: ("images of 32 bits without noise end at 65535", _W),
     NoisifyQuirk.BITS: ("other numbers of bits; 32 bits under a header for 16", _E),
     NoisifyQuirk.EDGE_SLIP: ("light beyond the right edge comes back on the left", _W),
-    NoisifyQuirk.LOST_LIGHT: ("light is lost and added by estimates", _R),
-    NoisifyQuirk.MEAN_OF_MINUS_ONE: ("a first mean of -1 counts about 100 photons", _R),
+    NoisifyQuirk.LOST_LIGHT: ("light beyond a radius is estimated and spread evenly", _R),
+    NoisifyQuirk.MEAN_OF_MINUS_ONE: (
+        "if the first pixel expects -1 photons, about 100 are counted",
+        _R,
+    ),
     NoisifyQuirk.NO_FLOAT_IMAGE: ("no image of expected photons", _F),
     NoisifyQuirk.BELOW_ZERO: ("values below zero wrap around", _W),
     NoisifyQuirk.WEAK_PIXELS: ("weak pixels vanish when they are blurred", _W),

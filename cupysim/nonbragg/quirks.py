@@ -58,7 +58,7 @@ TABLE: dict[IntEnum, tuple[str, Policy]] = {
     NonbraggQuirk.COMMENTS_ARE_POINTS: ("comments in the table are points", _W),
     NonbraggQuirk.MISSING_FACTORS: ("a missing structure factor is zero", _W),
     NonbraggQuirk.STRAIGHT_LINE: ("a straight line continues the table", _W),
-    NonbraggQuirk.UNSORTED_TABLE: ("unsorted tables depend on the pixel before", _W),
+    NonbraggQuirk.UNSORTED_TABLE: ("in unsorted tables, F depends on the previous pixels", _W),
     NonbraggQuirk.DEVIATION_OF_NEXT_PIXEL: ("rmsd and PGM scale look at the next pixel", _R),
     NonbraggQuirk.PIXELS_OF_LAST_BIN: ("the mean is wrong after -img", _R),
     NonbraggQuirk.LONG_PGM: ("the PGM file is twice as long", _F),

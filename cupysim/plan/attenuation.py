@@ -70,8 +70,10 @@ def pixel_fractions(experiment: Experiment) -> np.ndarray | None:
     if not attenuators:
         return None
     key = attenuators, experiment.policy
-    if _last and _last[0][0] is detector and _last[0][1] == key:
-        return _last[0][2]
+    # other threads may replace it meanwhile
+    for before, key_before, fractions_before in _last[:1]:
+        if before is detector and key_before == key:
+            return fractions_before
     if isinstance(detector, Detector) and detector.curved:
         raise ModelError("attenuators: not possible with a curved detector")
     beam = np.asarray(experiment.frame.beam, dtype=np.float64)

@@ -122,8 +122,10 @@ def angle_fractions(experiment: Experiment) -> list[np.ndarray]:
         experiment.body, experiment.decay, experiment.beam, experiment.detector, experiment.scan,
         experiment.attenuators, experiment.policy,
     )  # fmt: skip
-    if _last and all(map(is_, _last[0][0], key)):
-        return _last[0][1]
+    # other threads may replace it meanwhile
+    for before, fractions_before in _last[:1]:
+        if all(map(is_, before, key)):
+            return fractions_before
     attenuated, n_angles = pixel_fractions(experiment), len(experiment.spindle_angles)
     found = []
     for number in range(n_angles):
@@ -160,7 +162,8 @@ def _fractions(experiment: Experiment, number: int, n_angles: int) -> np.ndarray
         slow, fast = np.arange(panel.n_slow) + 0.5, np.arange(panel.n_fast) + 0.5
         part = fractions[: panel.n_slow, : panel.n_fast]
         if experiment.body is not None:
-            part *= _of_body(experiment, experiment.body, panel, angle, slow, fast)
+            # splines overshoot where a body is opaque
+            part *= np.maximum(_of_body(experiment, experiment.body, panel, angle, slow, fast), 0.0)
         if experiment.decay is not None:
             squares = _stol_squared(experiment, panel, slow, fast)
             part *= experiment.decay.factor(squares, number / n_angles, (number + 1) / n_angles)

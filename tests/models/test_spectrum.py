@@ -149,3 +149,33 @@ def test_a_wavelength_beside_the_spectrum_is_told(
         from_args(words)
     told = any("is not within -spectrum, " in str(each.message) for each in caught)
     assert told == is_told
+
+
+def test_narrow_spectra_in_wide_tables() -> None:
+    """The parts divide the range that has the photons, not that of the table."""
+    energies = np.arange(11400.0, 13400.0)
+    weights = np.exp(-4.0 * np.log(2.0) * ((energies - 12525.0) / 60.0) ** 2)
+    fine = Spectrum(12398.4198e-10 / energies, weights)
+    for samples in (8, 32):
+        coarse = fine.reduced(samples)
+        assert len(coarse.weights) == samples
+        assert moments(coarse)[0] == pytest.approx(moments(fine)[0], rel=1e-12)
+        assert np.count_nonzero(coarse.weights > 0.2 * coarse.weights.max()) > 0.3 * samples
+    assert moments(fine.reduced(32))[1] == pytest.approx(moments(fine)[1], rel=0.02)
+    # evenly spaced lines are not joined
+    lines = Spectrum.tophat(1e-10, 0.02, 64)
+    assert lines.reduced(64) is lines
+    np.testing.assert_allclose(lines.reduced(32).weights, 1.0 / 32.0, rtol=0.51)
+
+
+@pytest.mark.parametrize("header", ["weight U Q", "Q U weight", "weight Q U V"])
+def test_other_orders_of_stokes_parameters(header: str, tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text(f"# energy/eV {header}\n12000 1 0.5 0.5\n")
+    with pytest.raises(CupysimError, match="the first line has others"):
+        read_spectrum(tmp_path / "s.txt")
+
+
+def test_relative_stokes_parameters(tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("# energy/eV weight Q/I u/i\n12000 1 0.5 -0.5\n")
+    found = read_spectrum(tmp_path / "s.txt").stokes
+    np.testing.assert_array_equal(found, [[0.5, -0.5]])

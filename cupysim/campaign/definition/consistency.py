@@ -70,6 +70,9 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
     if spectra is not None and base.beam.source_table is not None:
         vary.fail("spectrum", "the base has a table of sources, which gives all wavelengths")
     if spectra is not None:
+        of_base = base.beam.spectrum
+        if of_base is not None and of_base.stokes is not None and spectra.kind:
+            vary.fail("spectrum", "it would lose the polarization of the base's spectrum")
         try:
             of_shot = spectra.of(campaign.seed, 0, base.beam.wavelength)
             replace(base.beam, spectrum=of_shot, dispersion=Sweep())
