@@ -40,6 +40,19 @@ class FactorGradient:
     hkl: np.ndarray
     image_shape: tuple[int, int, int]
 
+    def times(self, fractions: np.ndarray) -> FactorGradient:
+        """The derivatives of an image whose pixels are multiplied by fractions.
+
+        Parameters
+        ----------
+        fractions : ndarray, shape (n_panels, n_slow, n_fast)
+            Fractions of the photons of each pixel.
+        """
+        from scipy.sparse import diags_array
+
+        weights = diags_array(np.asarray(fractions, dtype=np.float64).ravel())
+        return FactorGradient((weights @ self.matrix).tocsr(), self.hkl, self.image_shape)
+
     def along(self, slopes: np.ndarray) -> np.ndarray:
         """Derivatives with respect to a parameter on which structure factors depend.
 

@@ -123,6 +123,9 @@ def differentiate_parts(
             shown = by_pixel if part.plan.has_panels else by_pixel[0]
             found.photons[...] *= shown
             found.values[...] *= shown
+            if found.structure_factors is not None:
+                weakened = found.structure_factors.times(fractions)
+                found = replace(found, structure_factors=weakened)
         total = found if total is None else total.add(found)
     assert total is not None
     path = plan.plan.path_image

@@ -243,7 +243,7 @@ OPTIONS: tuple[Option, ...] = (
             "oscillation"),
     number("-phistep", SAMPLING, "Angle between rotation steps.", DEGREE, "phi_step",
             match=Match.LENGTH),
-    integer("-phisteps", SAMPLING, "Number of rotation steps, or auto. Without -osc: over 1 degree.",
+    integer("-phisteps", SAMPLING, "Number of rotation steps, or auto; over 1 degree without -osc.",
              "phi_steps"),
     number("-dmin", SAMPLING, "No scattering beyond this resolution.", ANGSTROM_DMIN, "dmin", "0"),
     path("-mat", CRYSTAL, "MOSFLM A matrix: nine numbers, columns a*, b*, c* times wavelength.",

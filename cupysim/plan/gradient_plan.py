@@ -242,8 +242,6 @@ def _plan_of_crystal(
     shape = experiment.crystal.shape
     if SPOT_SHAPES[shape].squared_slopes is None:
         raise ModelError(f"gradients: spots of the shape {shape} have edges, and so no derivatives")
-    if any(experiment.crystal.cell_spreads):
-        raise ModelError("gradients: a crystal with a spread of the cell has no derivatives")
     if plan.diffuse.n_operations:
         raise ModelError("gradients: diffuse scattering has no derivatives")
     if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:
@@ -256,17 +254,22 @@ def _plan_of_crystal(
     for name in (*GROUPS["n_cells"], *GROUPS["n_cells_off_diagonal"]):
         known[name][SIZES:SPREAD] *= kind.size
     unavailable = _set_panel(known, experiment)
+    if any(experiment.crystal.cell_spreads):
+        # the kernel has one matrix of index changes for all domains
+        turning = [name for name, row in known.items() if row[INDICES:ORIGIN].any()]
+        spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
+        unavailable |= dict.fromkeys((*turning, *spreads), "the cells of the domains differ")
     _set_scales(known, experiment, unavailable)
     if plan.has_background:
         unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
-    depends = experiment.attenuators or varies(experiment) or plan.path_image is not None
-    if depends:
+    reason = ""
+    if experiment.attenuators or varies(experiment) or plan.path_image is not None:
         what = "attenuators depend" if experiment.attenuators else "body and decay depend"
         what = what if experiment.attenuators or varies(experiment) else "matter depends"
         reason = f"{what} on the places of the pixels"
-        unavailable |= dict.fromkeys((*OF_ONE_PANEL, FACTORS), reason)
+        unavailable |= dict.fromkeys(OF_ONE_PANEL, reason)
     if experiment.body is not None:
         unavailable["phi"] = "the body turns with it, and the fraction of its photons changes"
     if plan.path_image is not None:
@@ -277,8 +280,8 @@ def _plan_of_crystal(
     rows, own = np.zeros((plan.shape[1], len(single), COLUMNS)), []
     for name in wanted:
         if motion_of(name) is not None:
-            if depends:
-                raise ModelError(f"gradients: {name}: {unavailable[FACTORS]}")
+            if reason:
+                raise ModelError(f"gradients: {name}: {reason}")
             rows[:, single.index(name)] = motion_rows(experiment, name)
             continue
         base, owner = numbered(name)

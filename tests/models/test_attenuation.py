@@ -22,6 +22,7 @@ from cupysim import (
     Renderer,
     Slab,
     Sphere,
+    StructureFactors,
     fit,
     from_args,
     named_detector,
@@ -208,7 +209,7 @@ def test_derivatives_are_weakened(backend: str) -> None:
     some, whole = (render_gradients(each, "misset, scale", backend) for each in (weak, plain))
     np.testing.assert_allclose(some.photons, whole.photons * fraction[0], rtol=FLOAT32_BITS)
     np.testing.assert_allclose(some.values, whole.values * fraction[0], rtol=1e-6, atol=1e-9)
-    for name in ("distance", "structure_factors"):
+    for name in ("distance", "beam_fast"):
         with pytest.raises(CupysimError, match="attenuators depend on the places"):
             render_gradients(weak, name, backend)
 
@@ -347,3 +348,26 @@ def test_campaigns(tmp_path: Path) -> None:
         expected = simulate(shot).array
         assert (expected == 0.0).any()
         np.testing.assert_allclose(campaign.image(number), expected, rtol=FLOAT32_BITS)
+
+
+def test_derivatives_with_respect_to_structure_factors_are_weakened(backend: str) -> None:
+    rng = np.random.default_rng(2)
+    hkl = np.stack(np.meshgrid(*[np.arange(-5, 6)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    factors = StructureFactors.from_list(hkl, rng.uniform(5.0, 20.0, len(hkl)))
+    words = "-cell 30 32 34 -default_F 1 -N 4 -detpixels 16 -pixel 4 -corrected"
+    plain = replace(from_args(words), structure_factors=factors)
+    weak = replace(plain, attenuators=(FlightPath(5.0), Slab(2e3, 2e-4)))
+    found = render_gradients(weak, "structure_factors", backend=backend).structure_factors
+    assert found is not None
+    slopes = rng.uniform(-1.0, 1.0, 11**3)
+    change = 1e-4 * slopes.reshape(11, 11, 11)
+    assert factors.table is not None
+    sides = [
+        render_gradients(
+            replace(weak, structure_factors=replace(factors, table=factors.table + sign * change)),
+            "scale", backend=backend,
+        ).photons
+        for sign in (1.0, -1.0)
+    ]  # fmt: skip
+    expected = (sides[0] - sides[1]) / 2e-4
+    np.testing.assert_allclose(found.along(slopes), expected, atol=1e-7 * np.abs(expected).max())

@@ -20,9 +20,14 @@ from cupysim import (
     render_gradients,
     simulate,
 )
+from cupysim.backends.parts import differentiate_parts
+from cupysim.backends.rendered import Observer
+from cupysim.backends.select import open_backend
 from cupysim.maths.mosaic_sets import low_discrepancy, normal_triples
 from cupysim.parity.traces.pixel_trace import trace_pixel
+from cupysim.plan.gradient_plan import GradientPlan
 from tests.conftest import Run
+from tests.gradients.changes import difference, gradient_plan
 from tests.tolerances import FLOAT32_BITS
 
 WORDS = (
@@ -146,9 +151,8 @@ def test_mistakes() -> None:
         replace(from_args(f"{WORDS} -mosaic_dom 4").crystal, cell_spreads=(0.2, 0.0, 0.0))
     with pytest.raises(CupysimError, match="several mosaic domains"):
         Crystal(UnitCell.from_degrees(50, 60, 70, 90, 90, 90), cell_spreads=SPREADS)
-    experiment = from_args(f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS}")
-    with pytest.raises(CupysimError, match="spread of the cell has no derivatives"):
-        render_gradients(experiment, "misset")
+    with pytest.raises(CupysimError, match="misset_x: the cells of the domains differ"):
+        render_gradients(from_args(f"{WORDS} -mosaic_dom 4 {SPREAD_WORDS}"), "misset_x")
     assert Mosaicity.aligned(5).n_domains == 5
 
 
@@ -180,3 +184,18 @@ def test_traces_number_angles_and_domains() -> None:
     expected = strained @ turn.T @ rotation.T
     cell = np.array([found[name] for name in "abc"])
     np.testing.assert_allclose(cell, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["distance", "wavelength", "beam_fast", "n_a", "scale"])
+@pytest.mark.parametrize("scan", ["", "-osc 3 -phisteps 2"])
+def test_derivatives_that_do_not_turn_the_lattice(name: str, scan: str, backend: str) -> None:
+    experiment = from_args(f"{WORDS} -mosaic 0.5 -mosaic_dom 6 {SPREAD_WORDS} {scan}")
+
+    def photons(plan: GradientPlan) -> np.ndarray:
+        opened = open_backend(backend)
+        return differentiate_parts(opened, plan, Observer(), False).photons
+
+    found = render_gradients(experiment, name, backend=backend).values[0]
+    expected = photons(gradient_plan(experiment, "scale")) if name == "scale" \
+        else difference(photons, experiment, name)  # fmt: skip
+    np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
