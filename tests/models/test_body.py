@@ -28,6 +28,7 @@ from cupysim import (
 from cupysim.backends.parts import differentiate_parts
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import open_backend
+from cupysim.parity.traces.pixel_trace import trace_pixel
 from cupysim.refine.free_parameters import gradient_plan
 from tests.conftest import Run
 
@@ -427,3 +428,16 @@ def test_a_spectrum_file_is_an_input(run: Run, tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("# wavelength/A weight\n1.0 1\n")
     outcome = run(f"{WORDS} -spectrum s.txt -provenance p.json")
     assert b'"-spectrum"' in outcome.files["p.json"]
+
+
+def test_traces() -> None:
+    still = replace(base(), decay=Decay(0.0, 1e6, dose_before=1e6))
+    names = {value.name: value.numbers for value in trace_pixel(still, 3, 4).result}
+    assert names["transmitted_fraction"] == pytest.approx((0.5,))
+    air = base(f"{WORDS} -background air,60@-30")
+    names = {value.name: value.numbers for value in trace_pixel(air, 3, 4).result}
+    alone = simulate(replace(air, crystal=replace(air.crystal, scale=1e-20))).array
+    found = names["photons_from_matter_along_the_beam"]
+    assert found == pytest.approx((float(alone[4, 3]),), rel=1e-5)
+    with pytest.raises(CupysimError, match="only for a still"):
+        trace_pixel(replace(base(SWEEP), decay=Decay(1e6, 1e6)), 3, 4)

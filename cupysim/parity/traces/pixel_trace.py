@@ -16,12 +16,10 @@ from cupysim.maths import interpolation, lattice_factor
 from cupysim.maths.arrays import norm
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
 from cupysim.models.detector import Detector
-from cupysim.models.domain_kinds import has_kinds
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.parity.traces.values import PixelTrace, StepTrace, Value
 from cupysim.plan.amorphous import intensity
-from cupysim.plan.exposure import varies
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
@@ -69,12 +67,12 @@ def trace_pixel(
     """
     if experiment.further_crystals:
         raise CupysimError("trace: possible for one crystal at a time; use only_crystal(number)")
-    if has_kinds(experiment.crystal):
-        raise CupysimError("trace: not possible for several sizes or settings of domains")
-    if any(matter.begin is not None for matter in experiment.backgrounds):
-        raise CupysimError("trace: not possible with matter along the beam")
-    if varies(experiment):
-        raise CupysimError("trace: not possible with the body of the sample, or with decay")
+    whole = make_plan(experiment)
+    if whole.further or whole.crystals.n_crystals > 1:
+        raise CupysimError(
+            "trace: not possible for several sizes or settings of domains, and with a body or decay "
+            "only for a still without a background"
+        )
     detector, number = experiment.detector, 0
     if isinstance(detector, PanelDetector):
         number = detector.number_of(panel)
@@ -84,7 +82,7 @@ def trace_pixel(
                 f"pixel {fast} {slow}: panel {placed.name!r} has {placed.n_fast} x "
                 f"{placed.n_slow} pixels, counted from 0 (fast slow)"
             )
-    plan = single_pixel(make_plan(experiment), fast, slow, number)
+    plan = single_pixel(whole, fast, slow, number)
     counts = _counts(experiment, plan)
     wanted = {} if choice is None or isinstance(choice, str) else dict(choice)
     for name, number in wanted.items():
@@ -109,6 +107,9 @@ def trace_pixel(
             Value("transmitted_fraction", (float(fraction),)),
             Value("transmitted_photons", (float(tap.photons * fraction),), "photons"),
         )
+    if plan.path_image is not None:
+        along = float(plan.path_image[0, slow, fast])
+        result = (*result, Value("photons_from_matter_along_the_beam", (along,), "photons"))
     return PixelTrace((fast, slow), setup, tap.steps, result)
 
 
