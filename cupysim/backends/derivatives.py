@@ -9,7 +9,8 @@ import numpy as np
 from cupysim.backends.factor_derivatives import FactorGradient
 from cupysim.models.crystal_names import numbered, with_number
 from cupysim.models.parameters import GROUPS, parameter
-from cupysim.plan.gradient_plan import FACTORS, GradientPlan
+from cupysim.plan.gradient_names import FACTORS
+from cupysim.plan.gradient_plan import GradientPlan
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -121,8 +121,14 @@ def differentiate_parts(
         if fractions is not None:
             by_pixel = array_namespace(found.photons).asarray(fractions, dtype=np.float64)
             shown = by_pixel if part.plan.has_panels else by_pixel[0]
-            found.photons[...] *= shown
             found.values[...] *= shown
+            for number, name in enumerate(part.names):
+                if name in part.fraction_slopes:
+                    slopes = array_namespace(found.photons).asarray(part.fraction_slopes[name])
+                    found.values[number] += found.photons * (
+                        slopes if part.plan.has_panels else slopes[0]
+                    )
+            found.photons[...] *= shown
             if found.structure_factors is not None:
                 weakened = found.structure_factors.times(fractions)
                 found = replace(found, structure_factors=weakened)

@@ -74,6 +74,33 @@ def pixel_fractions(experiment: Experiment) -> np.ndarray | None:
     for before, key_before, fractions_before in _last[:1]:
         if before is detector and key_before == key:
             return fractions_before
+    found = compute_fractions(experiment, np.float32)
+    found.setflags(write=False)
+    _last[:] = [(detector, key, found)]
+    return found
+
+
+def compute_fractions(experiment: Experiment, kind: type[np.floating]) -> np.ndarray:
+    """Compute the fractions of `pixel_fractions`.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    kind : dtype
+        Type of the numbers.
+
+    Returns
+    -------
+    ndarray, shape (n_panels, n_slow, n_fast)
+        The fractions; 1 beside panels of different sizes.
+
+    Raises
+    ------
+    ModelError
+        If the detector is curved.
+    """
+    attenuators, detector = experiment.attenuators, experiment.detector
     if isinstance(detector, Detector) and detector.curved:
         raise ModelError("attenuators: not possible with a curved detector")
     beam = np.asarray(experiment.frame.beam, dtype=np.float64)
@@ -81,7 +108,7 @@ def pixel_fractions(experiment: Experiment) -> np.ndarray | None:
     parts = PARTS if any(isinstance(each, Beamstop) for each in attenuators) else 1
     places = (np.arange(parts) + 0.5) / parts
     without_shadow = {each for each in attenuators if isinstance(each, Beamstop)}
-    found = np.ones((len(experiment.flat_panels), detector.n_slow, detector.n_fast), np.float32)
+    found = np.ones((len(experiment.flat_panels), detector.n_slow, detector.n_fast), kind)
     for panel, fractions in zip(experiment.flat_panels, found, strict=True):
         for first in range(0, panel.n_slow, ROWS_AT_ONCE):
             rows = np.arange(first, min(first + ROWS_AT_ONCE, panel.n_slow))
@@ -109,6 +136,4 @@ def pixel_fractions(experiment: Experiment) -> np.ndarray | None:
                 ),
                 stacklevel=2,
             )
-    found.setflags(write=False)
-    _last[:] = [(detector, key, found)]
     return found

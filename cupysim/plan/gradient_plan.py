@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,15 +17,14 @@ from cupysim.maths.derivatives import (
     upright_cell,
 )
 from cupysim.models.conventions import PIVOTS, Pivot
-from cupysim.models.crystal_names import numbered, with_number
+from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.domain_kinds import WHOLE, DomainKind
 from cupysim.models.experiment import Experiment
-from cupysim.models.panel_motion import expanded, motion_of
+from cupysim.models.panel_motion import motion_of
 from cupysim.models.parameters import (
     GROUPS,
     OF_ONE_PANEL,
-    PARAMETERS,
     parameter,
     spread_names,
     without_effect,
@@ -34,6 +32,7 @@ from cupysim.models.parameters import (
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact, without_background
 from cupysim.plan.exposure import varies
+from cupysim.plan.fraction_slopes import fraction_slopes, reason_for_none
 from cupysim.plan.gradient_columns import (
     COLUMNS,
     INDICES,
@@ -44,16 +43,11 @@ from cupysim.plan.gradient_columns import (
     WAVELENGTH,
     motion_rows,
 )
+from cupysim.plan.gradient_names import FACTORS, UNITS, expand
 from cupysim.plan.kinds import KindPlan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.size_slopes import size_slopes
 from cupysim.plan.spot_shapes import SPOT_SHAPES
-
-FACTORS = "structure_factors"
-"""Name of the parameter that has one value for each reflection."""
-
-UNITS = {name: each.unit for name, each in PARAMETERS.items()} | {FACTORS: "electrons"}
-"""Unit of each parameter."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +70,8 @@ class GradientPlan:
         the source's wavelength (1/m).
     wants_factors : bool
         Whether to differentiate with respect to structure factors too.
+    fraction_slopes : mapping of str to ndarray, shape (n_panels, n_slow, n_fast)
+        Derivatives of the plan's fractions with respect to parameters of the detector's geometry.
     further : tuple of GradientPlan
         Plans of further crystals, with the same parameters. Photons and derivatives add up.
     """
@@ -86,6 +82,7 @@ class GradientPlan:
     rotation_slopes: np.ndarray
     source_slopes: np.ndarray
     wants_factors: bool
+    fraction_slopes: Mapping[str, np.ndarray] = field(default_factory=dict)
     further: tuple[GradientPlan, ...] = ()
 
     @property
@@ -122,49 +119,6 @@ class GradientPlan:
         from cupysim.plan.sensitivities import sensitivities
 
         return sensitivities(self)
-
-
-def expand(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Replace names of groups by the names of their parameters.
-
-    Parameters
-    ----------
-    names : str or iterable of str
-        Names of parameters and of `GROUPS`. A string has commas between the names. The number of a
-        further crystal may follow a name (``misset:2``).
-
-    Returns
-    -------
-    tuple of str
-        Names of single parameters in the given order, each once.
-
-    Raises
-    ------
-    ModelError
-        If a parameter does not exist, or there is no name.
-
-    Examples
-    --------
-    >>> expand("n_cells, scale")
-    ('n_a', 'n_b', 'n_c', 'scale')
-    """
-    words = names.split(",") if isinstance(names, str) else list(names)
-    found: list[str] = []
-    for word in (str(word).strip() for word in words):
-        motions = expanded(word)
-        base, number = numbered(word)
-        if not motions and base not in UNITS and base not in GROUPS:
-            known = [*GROUPS, *UNITS]
-            close = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            raise ModelError(f"gradients: there is no parameter {word!r}; {hint}")
-        members = motions or GROUPS.get(base, (base,))
-        if number > 1 and not (base != FACTORS and parameter(members[0]).of_crystal):
-            raise ModelError(f"gradients: {base} is no parameter of a single crystal; got {word!r}")
-        found += [with_number(member, number) for member in members]
-    if not found:
-        raise ModelError("gradients: no parameter is named; give at least one name")
-    return tuple(dict.fromkeys(found))
 
 
 def plan_gradients(
@@ -265,10 +219,12 @@ def _plan_of_crystal(
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
     reason = ""
-    if experiment.attenuators or varies(experiment) or plan.path_image is not None:
-        what = "attenuators depend" if experiment.attenuators else "body and decay depend"
-        what = what if experiment.attenuators or varies(experiment) else "matter depends"
+    if varies(experiment) or plan.path_image is not None:
+        what = "body and decay depend" if varies(experiment) else "matter depends"
         reason = f"{what} on the places of the pixels"
+    elif experiment.attenuators:
+        reason = reason_for_none(experiment)
+    if reason:
         unavailable |= dict.fromkeys(OF_ONE_PANEL, reason)
     if experiment.body is not None:
         unavailable["phi"] = "the body turns with it, and the fraction of its photons changes"
@@ -299,6 +255,7 @@ def _plan_of_crystal(
         rotation_slopes=_rotation_slopes(experiment, tuple(own)),
         source_slopes=_source_slopes(experiment),
         wants_factors=FACTORS in wanted,
+        fraction_slopes=fraction_slopes(experiment, single) if experiment.attenuators else {},
     )
 
 

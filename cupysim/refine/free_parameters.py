@@ -12,7 +12,8 @@ from cupysim.models.crystal_names import numbered
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.plan.culling import without_background
-from cupysim.plan.gradient_plan import FACTORS, GradientPlan, expand, plan_of_crystals
+from cupysim.plan.gradient_names import FACTORS, expand
+from cupysim.plan.gradient_plan import GradientPlan, plan_of_crystals
 from cupysim.plan.kinds import with_cell_counts
 from cupysim.plan.planning import plans_of_kinds
 

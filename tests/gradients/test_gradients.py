@@ -18,7 +18,8 @@ from cupysim.backends.select import available_backends
 from cupysim.models.parameters import GROUPS, spread_names
 from cupysim.models.rendering import Region, Rendering
 from cupysim.models.spot_shape import ELLIPSOIDAL, Shape
-from cupysim.plan.gradient_plan import UNITS, GradientPlan, expand
+from cupysim.plan.gradient_names import UNITS, expand
+from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.quirks import OF_WORDS, Quirks
 from cupysim.renderer import Renderer
 from tests.conftest import INPUTS

@@ -33,6 +33,7 @@ from cupysim.formats import nexus
 from cupysim.maths.absorption import LARGEST_SPHERE, slab_transmission, sphere_transmission
 from cupysim.models.parameters import changed
 from cupysim.models.sensor import attenuation
+from cupysim.plan.attenuation import compute_fractions
 from tests.conftest import Run
 from tests.tolerances import FLOAT32_BITS
 
@@ -210,7 +211,7 @@ def test_derivatives_are_weakened(backend: str) -> None:
     np.testing.assert_allclose(some.photons, whole.photons * fraction[0], rtol=FLOAT32_BITS)
     np.testing.assert_allclose(some.values, whole.values * fraction[0], rtol=1e-6, atol=1e-9)
     for name in ("distance", "beam_fast"):
-        with pytest.raises(CupysimError, match="attenuators depend on the places"):
+        with pytest.raises(CupysimError, match="the shadow of a beamstop has an edge"):
             render_gradients(weak, name, backend)
 
 
@@ -371,3 +372,24 @@ def test_derivatives_with_respect_to_structure_factors_are_weakened(backend: str
     ]  # fmt: skip
     expected = (sides[0] - sides[1]) / 2e-4
     np.testing.assert_allclose(found.along(slopes), expected, atol=1e-7 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["distance", "beam_fast", "twotheta", "rotation_y"])
+def test_derivatives_with_respect_to_the_geometry(name: str, backend: str) -> None:
+    """Also the fractions change with the place of the detector."""
+    plain = from_args(f"{WORDS} -water 0.01 -twotheta 10")
+    weak = replace(plain, attenuators=(FlightPath(20.0), Slab(3e3, 2e-4), Sphere(2e3, 2e-4)))
+    found = render_gradients(weak, name, backend=backend).values[0]
+    step = 1e-7
+    sides = []
+    for sign in (1.0, -1.0):
+        moved = changed(weak, name, sign * step)
+        raw = render_gradients(replace(moved, attenuators=()), "scale", backend=backend).photons
+        # the fractions in double precision
+        sides.append(raw * compute_fractions(moved, np.float64)[0])
+    expected = (sides[0] - sides[1]) / (2.0 * step)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    without = render_gradients(replace(weak, attenuators=()), name, backend=backend).values[0]
+    fraction = compute_fractions(weak, np.float64)[0]
+    # the part of the fractions is not negligible
+    assert np.abs(found - without * fraction).max() > 1e-4 * np.abs(found).max()

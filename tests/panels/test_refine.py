@@ -9,7 +9,7 @@ import pytest
 
 from cupysim import Experiment, Mosaicity, PhotonNoise, RandomStream, fit, simulate
 from cupysim.errors import ModelError
-from cupysim.plan.gradient_plan import expand
+from cupysim.plan.gradient_names import expand
 from tests.panels.by_hand import Shot, grouped, random_panels
 
 PLACE = 3e-6

@@ -70,8 +70,8 @@ def trace_pixel(
     whole = make_plan(experiment)
     if whole.further or whole.crystals.n_crystals > 1:
         raise CupysimError(
-            "trace: not possible for several sizes or settings of domains, and with a body or decay "
-            "only for a still without a background"
+            "trace: not possible for several sizes or settings of domains, and with a body or "
+            "decay only for a still without a background"
         )
     detector, number = experiment.detector, 0
     if isinstance(detector, PanelDetector):
