@@ -7,6 +7,7 @@ closer, or farther. The image is smooth, so it is computed at some pixels and in
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -101,18 +102,72 @@ def _nodes(places: np.ndarray, spacing: int) -> np.ndarray:
 def _photons(
     experiment: Experiment, matter: Amorphous, panel: Panel, nodes: Sequence[np.ndarray]
 ) -> np.ndarray:
+    """Photons at some pixels: the integral along the beam, up to where a beamstop hides it."""
     assert matter.begin is not None
     end = matter.begin + matter.thickness
-    beamstops = [each for each in experiment.attenuators if isinstance(each, Beamstop)]
-    edges = [matter.begin, *sorted(each.distance for each in beamstops), end]
+    beam = unit(experiment.frame.beam)
+    rows, columns = np.meshgrid(*nodes, indexing="ij")
+    position = panel.position(columns, rows)
+    stops = sorted(
+        (each for each in experiment.attenuators if isinstance(each, Beamstop)),
+        key=lambda stop: stop.distance,
+    )
+    edges = [matter.begin, *(each.distance for each in stops), end]
     edges = [edge for edge in edges if matter.begin <= edge <= end]
-    total = np.zeros((len(nodes[0]), len(nodes[1])))
-    abscissas, shares = np.polynomial.legendre.leggauss(PLACES)
+    total = np.zeros(position.shape[:2])
     for first, last in itertools.pairwise(edges):
-        for abscissa, share in zip(abscissas, shares, strict=True):
-            place = 0.5 * (first + last) + 0.5 * (last - first) * abscissa
-            length = 0.5 * share * (last - first)
-            total += length * _at(experiment, matter, panel, nodes, place)
+        # ends of the visible parts, from the last one on; behind each end, light passes a stop
+        passed = math.prod(stop.transmission for stop in stops if stop.distance <= first)
+        ahead = [stop for stop in stops if stop.distance >= last]
+        hidden = [np.clip(_hidden_from(stop, position, beam), first, last) for stop in ahead]
+        for hiding in itertools.product((False, True), repeat=len(ahead)):
+            # between the places where these stops, and no others, hide a pixel
+            begin, until = np.full_like(total, first), np.full_like(total, last)
+            weight = passed
+            for hides, stop, place in zip(hiding, ahead, hidden, strict=True):
+                begin = np.maximum(begin, place) if hides else begin
+                until = until if hides else np.minimum(until, place)
+                weight *= stop.transmission if hides else 1.0
+            if weight > 0.0:
+                total += weight * _integral(
+                    experiment, matter, panel, position, begin, np.maximum(until, begin)
+                )
+    return total
+
+
+def _hidden_from(stop: Beamstop, position: np.ndarray, beam: np.ndarray) -> np.ndarray:
+    """Places along the beam from which on a beamstop hides pixels (m); infinite if it never does.
+
+    A ray from a place z passes the plane of the stop at r (d - z)/(L - z) from the beam. Here L and
+    r are the coordinates of the pixel along the beam and across it, and d is the distance of the
+    stop. It is hidden if this is at most the radius.
+    """
+    along = position @ beam
+    across = np.sqrt(np.maximum((position**2).sum(axis=-1) - along**2, 0.0))
+    radius = 0.5 * stop.diameter
+    beside = across > radius
+    margin = np.where(beside, across - radius, 1.0)
+    place = (across * stop.distance - radius * along) / margin
+    place = np.where(beside, place, -np.inf)
+    # pixels between the matter and the stop are not in its shadow
+    return np.asarray(np.where(along <= stop.distance, np.inf, place))
+
+
+def _integral(
+    experiment: Experiment,
+    matter: Amorphous,
+    panel: Panel,
+    position: np.ndarray,
+    begin: np.ndarray,
+    end: np.ndarray,
+) -> np.ndarray:
+    """Photons from the matter between two places, which may differ from pixel to pixel."""
+    total = np.zeros_like(begin)
+    middle, half = 0.5 * (begin + end), 0.5 * (end - begin)
+    if not half.any():
+        return total
+    for abscissa, share in zip(*np.polynomial.legendre.leggauss(PLACES), strict=True):
+        total += share * half * _at(experiment, matter, panel, position, middle + half * abscissa)
     return total
 
 
@@ -120,17 +175,18 @@ def _at(
     experiment: Experiment,
     matter: Amorphous,
     panel: Panel,
-    nodes: Sequence[np.ndarray],
-    place: float,
+    from_crystal: np.ndarray,
+    place: np.ndarray,
 ) -> np.ndarray:
-    """Photons for each metre of matter at a place along the beam (m)."""
+    """Photons for each metre of matter at places along the beam (m), without beamstops."""
     beam, sources = unit(experiment.frame.beam), experiment.sources
-    rows, columns = np.meshgrid(*nodes, indexing="ij")
-    position = panel.position(columns, rows) - place * beam
+    position = from_crystal - place[..., None] * beam
     distance = np.sqrt((position**2).sum(axis=-1))
-    close = float(np.dot(np.asarray(panel.origin) - place * beam, panel.axes[2]))
-    if close * panel.close_distance <= 0.0:
-        raise ModelError(f"matter along the beam: at {1e3 * place:g} mm it is behind a panel")
+    normal = np.asarray(panel.axes[2])
+    close = float(np.asarray(panel.origin) @ normal) - place * float(beam @ normal)
+    if (close * panel.close_distance <= 0.0).any():
+        worst = 1e3 * float(place.max())
+        raise ModelError(f"matter along the beam: at {worst:g} mm it is behind a panel")
     direction = position / distance[..., None]
     q = (direction - beam) / sources.mean_wavelength
     stol = 0.5 * np.sqrt((q**2).sum(axis=-1))
@@ -144,7 +200,7 @@ def _at(
     has_area = experiment.corrects(Quirk.POINT_PIXEL_AREA) or not detector.point_pixel
     weight = weight * (panel.pixel_area if has_area else 1.0) / distance**2
     if not detector.point_pixel:
-        weight = weight * abs(close) / distance
+        weight = weight * np.abs(close) / distance
     sensor = panel.sensor
     if sensor.layers.range > 0.0:
         cosine = np.abs(direction @ panel.axes[2])
@@ -153,11 +209,5 @@ def _at(
     for each in experiment.attenuators:
         if not isinstance(each, Beamstop):
             weight = weight * each.fraction(position, beam)
-        elif place < each.distance:
-            moved = Beamstop(each.distance - place, each.diameter, each.transmission)
-            weight = weight * moved.fraction(position, beam)
-        else:
-            # the direct beam ends at the beamstop
-            weight = weight * each.transmission
     scattering = matter.molecules / matter.thickness * factor * np.abs(factor)
     return np.asarray(experiment.beam.photons_per_squared_electron * scattering * weight)

@@ -190,3 +190,33 @@ def test_a_transparent_beamstop() -> None:
     weak = simulate(half).array - simulate(replace(half, backgrounds=())).array.astype(np.float64)
     corner = (0, 0)
     assert weak[corner] == pytest.approx(0.5 * plain[corner], rel=1e-3)
+
+
+def test_shadows_of_several_stops_are_smooth() -> None:
+    """Against a sum over many thin layers, each with the fractions of its own place."""
+    words = "-distance 100 -detpixels 60 -pixel 1 -background air,30@-5"
+    base = experiment(words)
+    stops = (Beamstop(0.02, 0.006, 0.3), Beamstop(0.03, 0.004, 0.5))
+    found = simulate(replace(base, attenuators=stops)).array.astype(np.float64)
+    spots = simulate(replace(base, attenuators=stops, backgrounds=())).array
+    (matter,) = base.backgrounds
+    (panel,) = base.flat_panels
+    rows, columns = np.meshgrid(np.arange(60) + 0.5, np.arange(60) + 0.5, indexing="ij")
+    beam, total = base.frame.beam, np.zeros((60, 60))
+    layers = np.linspace(-0.005, 0.025, 301)
+    for place in 0.5 * (layers[1:] + layers[:-1]):
+        thin = replace(matter, begin=place - 5e-5, thickness=1e-4)
+        layer = simulate(replace(base, backgrounds=(thin,))).array.astype(np.float64)
+        layer -= simulate(replace(base, backgrounds=())).array
+        position = panel.position(columns, rows) - place * beam
+        for stop in stops:
+            if place < stop.distance:
+                moved = replace(stop, distance=stop.distance - place)
+                layer *= moved.fraction(position, beam)
+            else:
+                layer *= stop.transmission
+        total += layer
+    close = np.abs(found - spots - total)
+    # edges of the shadows of single layers
+    assert close.max() < 0.03 * total.max()
+    assert np.sort(close.ravel())[-360] < 5e-3 * total.max()
