@@ -205,7 +205,7 @@ OPTIONS: tuple[Option, ...] = (
     number("-fluence", BEAM, "Photons per area; by default, r_e^2 fluence is 1.", PER_AREA,
             "fluence", "125932015286227086360700780544", limit="not negative"),
     number("-flux", BEAM, "Photons per second. Overrules -fluence: the fluence is "
-            "flux x exposure/beamsize^2.",
+            "flux x exposure/beamsize^2 (with -beam_profile: at its maximum).",
             PER_SECOND, "flux", "0", limit="not negative"),
     number("-exposure", BEAM, "Exposure time.", SECOND, "exposure", "1"),
     number("-beamsize", BEAM, "Beam edge; also clips the crystal's y and z size.", MM, "beamsize",
