@@ -23,6 +23,7 @@ from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.plan.attenuation import pixel_fractions, warn_of_mean_wavelength
+from cupysim.plan.diffuse_table import NO_DIFFUSE
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.quirks import Quirk
@@ -148,7 +149,7 @@ def _background(plan: RenderPlan) -> RenderPlan:
     )
     channels = len(plan.factors.table)
     nothing = FactorTable(np.zeros((channels, 2, 2, 2)), (0, 0, 0), 0.0, True, False)
-    return replace(plan, crystals=one, factors=nothing)
+    return replace(plan, crystals=one, factors=nothing, diffuse=NO_DIFFUSE)
 
 
 def _fractions(experiment: Experiment, number: int, n_angles: int) -> np.ndarray:

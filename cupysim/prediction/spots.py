@@ -130,7 +130,10 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
         return np.empty(0, dtype=SPOT).view(Spots)
     by_crystal: dict[int, list[tuple[float, np.ndarray]]] = {}
     for part in plan.parts:
-        for crystal in range(0 if part.diffuse.diffuse_only else part.crystals.n_crystals):
+        is_dark = part.factors.is_constant and part.factors.default == 0.0
+        for crystal in range(
+            0 if part.diffuse.diffuse_only or is_dark else part.crystals.n_crystals
+        ):
             near = candidates_of(part, shot, crystal)
             found = [
                 _panel_spots(part, shot, panel, crystal, near) for panel in range(plan.shape[1])

@@ -19,6 +19,7 @@ from cupysim import (
     ProfileKind,
     Slab,
     Sphere,
+    Water,
     fit,
     from_args,
     read_experiment,
@@ -329,6 +330,9 @@ def test_spots_are_weakened() -> None:
     np.testing.assert_allclose(weak["photons"], 0.5 * plain["photons"], rtol=1e-6)
     np.testing.assert_allclose(weak["fast"], plain["fast"], atol=1e-6)
     np.testing.assert_allclose(weak["excitation"], plain["excitation"], rtol=1e-6)
+    wet = replace(experiment, decay=Decay(0.0, 1e6, dose_before=1e6), water=Water(1e-5))
+    with_water = simulate(wet).spots[:300]
+    np.testing.assert_array_equal(with_water["excitation"], weak["excitation"])
 
 
 def test_a_fit(backend: str) -> None:
