@@ -289,7 +289,7 @@ def _check_indexing(program: str, case: Case, limits: Limits) -> bool:
     print(f"* {case.name}, indexed: {share:.1%}; cell {cell}; largest error of an edge "
           f"{error:.2%}")  # fmt: skip
     print(f"* {case.name}: the indexed basis is {basis.round(3).tolist()} times the one written; "
-          f"corners in indexed.expt {moved:.0e} m apart")  # fmt: skip
+          f"corners in indexed.expt within {moved:.0e} m")  # fmt: skip
     same = abs(abs(np.linalg.det(np.rint(basis))) - 1.0) < 1e-9
     return bool(
         near >= limits.fewest_near

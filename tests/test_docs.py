@@ -19,6 +19,9 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 
 
+MOST_LINES_OF_README = 150
+"""Lines that a newcomer reads."""
+
 LONGEST_LINE = 120
 """Characters of a line of prose; tables, code and pictures may be longer."""
 
@@ -140,3 +143,11 @@ def test_the_site_has_every_page() -> None:
     config = (ROOT / "mkdocs.yml").read_text()
     pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
     assert set(re.findall(r": ([\w/]+\.md)$", config, re.M)) == pages
+
+
+def test_the_readme_is_short() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= MOST_LINES_OF_README
+    # the picture and the two commands come first
+    assert any(line.startswith("![") for line in lines[:10])
+    assert {"./scripts/demo", "./scripts/test"} <= {line.split(" ")[0] for line in lines[:15]}
