@@ -12,6 +12,7 @@ from cupysim.errors import ModelError
 from cupysim.maths.arrays import dot
 from cupysim.maths.cell import oriented_lattice
 from cupysim.maths.derivatives import upright_cell
+from cupysim.models import sample_parameters as sample
 from cupysim.models.conventions import Pivot
 from cupysim.models.crystal import Crystal
 from cupysim.models.crystal_names import numbered
@@ -136,6 +137,9 @@ PARAMETERS: dict[str, Parameter] = {
     "fluence": Parameter("photons/m^2", "photons/m^2", 1.0, Limit(0.99, True), told=True),
     "scale": Parameter("", "", 1.0, Limit(math.inf), varies=False),
     "crystal_scale": Parameter("", "", 1.0, Limit(0.99, True), of_crystal=True),
+    **dict.fromkeys(sample.POSITION, replace(_PLACE, told=False)),
+    **dict.fromkeys(sample.DOSES, Parameter("Gy", "MGy", 1e6, Limit(math.inf))),
+    sample.SIZES: Parameter("", "%", 0.01, Limit(0.99, True), of_crystal=True),
 }
 """Parameters that are numbers. A new one needs an entry here, its value and its change below, and a
 row of slopes in `cupysim.plan.gradient_plan`."""
@@ -194,6 +198,8 @@ def current(experiment: Experiment, name: str) -> float:
         return current(experiment.only_crystal(number), name)
     if name in OF_ONE_PANEL:
         return _of_detector(experiment, name)
+    if name in sample.OF_SAMPLE:
+        return sample.current_of_sample(experiment, name)
     if name in GROUPS["misset"]:
         return float((crystal.misset or (0.0, 0.0, 0.0))[GROUPS["misset"].index(name)])
     if name in GROUPS["cell"]:
@@ -266,6 +272,8 @@ def without_effect(experiment: Experiment, name: str) -> str:
         return "the detector has panels; move them with shift_x:GROUP, turn_x:GROUP and so on"
     if isinstance(detector, Detector) and detector.origin is not None and name in PLACING:
         return "the detector's origin is given and overrides it"
+    if name in sample.OF_SAMPLE:
+        return sample.without_sample(experiment, name)
     spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
     if name in spreads and name not in (known := spread_names(experiment)):
         return f"the crystal has another mosaic model, with {', '.join(known)}"
@@ -335,6 +343,8 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
             raise ModelError(f"parameter {name!r}: {without_effect(experiment, name)}")
         mosaicity = crystal.mosaicity.changed(names.index(name), by)
         return replace(experiment, crystal=replace(crystal, mosaicity=mosaicity))
+    if name in sample.OF_SAMPLE:
+        return sample.with_changed_sample(experiment, name, by)
     if name == "crystal_scale":
         return replace(experiment, crystal=replace(crystal, scale=crystal.scale + by))
     if name == "wavelength":

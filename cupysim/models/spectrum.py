@@ -193,10 +193,17 @@ class Spectrum:
         width = FINE_SAMPLES / (2.0 * REACH * SIGMA_PER_WIDTH * spikes) * SIGMA_PER_WIDTH
         smooth = gaussian_filter1d(field, width, axis=1, mode="wrap")
         weights = np.exp(-0.5 * (places / sigma) ** 2) * (smooth**2).sum(axis=0)
-        return cls(wavelength / (1.0 + places), weights).reduced(samples)
+        fine = cls(wavelength / (1.0 + places), weights)
+        _check_samples(samples)
+        if samples >= FINE_SAMPLES:
+            return fine
+        # the same parts for all seeds
+        edges = (1.0 + REACH * sigma * np.array([-1.0, 1.0])) / wavelength
+        return fine._merged(samples, float(edges[0]), float(edges[1]))
 
-    def _range_of_energies(self, energies: np.ndarray) -> tuple[float, float]:
-        """Range of energies without those at its ends that have few photons."""
+    def _range_of_energies(self) -> tuple[float, float]:
+        """Range of energies (1/m) without those at its ends that have few photons."""
+        energies = 1.0 / self.wavelengths
         order = np.argsort(energies)
         before = np.cumsum(self.weights[order])
         first = int(np.searchsorted(before, FEW))
@@ -221,12 +228,14 @@ class Spectrum:
             Equal parts of the range of energies that has nearly all photons, each with its mean
             energy. The first and the last part also have the photons beyond this range.
         """
-        if samples < 1:
-            raise ModelError(f"spectrum: the number of samples must be positive, got {samples}")
+        _check_samples(samples)
         if len(self.wavelengths) <= samples:
             return self
+        return self._merged(samples, *self._range_of_energies())
+
+    def _merged(self, samples: int, low: float, high: float) -> Spectrum:
+        """Merge the wavelengths in equal parts of a range of energies (1/m)."""
         energies = 1.0 / self.wavelengths
-        low, high = self._range_of_energies(energies)
         part = np.clip((energies - low) / (high - low) * samples, 0, samples - 1).astype(int)
         weights = np.bincount(part, self.weights, samples)
         means = np.bincount(part, self.weights * energies, samples)
@@ -247,10 +256,14 @@ def _width(value: float) -> float:
 
 def _middles(samples: int, half: float) -> np.ndarray:
     """Middles of equal parts of a range around zero."""
+    _check_samples(samples)
+    if half >= 1.0:
+        raise ModelError(f"spectrum: a range of {200 * half:.0f} % reaches the energy zero")
+    return np.asarray(half * (2.0 * np.arange(samples) + 1.0 - samples) / samples)
+
+
+def _check_samples(samples: int) -> None:
     if not 1 <= samples <= LARGEST_SAMPLES:
         raise ModelError(
             f"spectrum: the number of samples must be from 1 to {LARGEST_SAMPLES}, got {samples}"
         )
-    if half >= 1.0:
-        raise ModelError(f"spectrum: a range of {200 * half:.0f} % reaches the energy zero")
-    return np.asarray(half * (2.0 * np.arange(samples) + 1.0 - samples) / samples)

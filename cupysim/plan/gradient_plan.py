@@ -29,6 +29,7 @@ from cupysim.models.parameters import (
     spread_names,
     without_effect,
 )
+from cupysim.models.sample_parameters import OF_SAMPLE
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact, without_background
 from cupysim.plan.exposure import varies
@@ -216,6 +217,7 @@ def _plan_of_crystal(
     _set_scales(known, experiment, unavailable)
     if plan.has_background:
         unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
+    unavailable |= dict.fromkeys(OF_SAMPLE, "images have no derivatives with respect to it")
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
     reason = ""

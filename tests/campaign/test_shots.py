@@ -18,6 +18,7 @@ from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.shots import Shot, any_rotation, draw_shot
 from cupysim.formats.nexus.series import read_truth
 from cupysim.models.parameters import GROUPS, PARAMETERS, current
+from cupysim.models.sample_parameters import OF_SAMPLE
 from cupysim.plan.planning import make_plan
 from tests.campaign.campaigns import BASE, campaign_of, finished, images, text
 from tests.conftest import Renderer
@@ -76,6 +77,11 @@ def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
     base = f"{BASE} -mosaic 0.5 -mosaic_dom 3"
     if name in GROUPS["n_cells_off_diagonal"]:
         base = f"{base} -N 50 -gauss_xtal -off_diagonal_cells 0.1 0.2 0.3 -corrected"
+    if name in OF_SAMPLE:
+        base = (
+            f"{base} -decay 20,1 -image_dose 3 -dose_before 1 -body box,1,1,1 "
+            "-body_position 1 2 3 -size_spread 10 -corrected"
+        )
     if name in GROUPS["mosaic_spreads"]:
         spreads = "-spread_abc 0.5 0.4 0.3 -spread_off_diagonal 0.1 0.05 0.02"
         base = BASE.replace("-mosaic 0.5 -mosaic_dom 3", f"-domain_model normal {spreads}")

@@ -306,7 +306,7 @@ def test_derivatives(name: str, backend: str) -> None:
 
 def test_what_has_no_derivative() -> None:
     experiment = from_args(ALL)
-    for name in ("distance", "phi", "wavelength"):
+    for name in ("distance", "phi", "wavelength", "image_dose", "body_along"):
         with pytest.raises(CupysimError, match=f"gradients: {name}: "):
             render_gradients(experiment, name)
 

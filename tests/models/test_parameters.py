@@ -12,6 +12,7 @@ from cupysim.api import from_args
 from cupysim.errors import ModelError
 from cupysim.maths.derivatives import upright_cell
 from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current, without_effect
+from cupysim.models.sample_parameters import OF_SAMPLE
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 
@@ -22,6 +23,9 @@ SETUPS = [
     CELL, MATRIX, f"{CELL} -xds", f"{CELL} -adxv -twotheta 7", f"{MATRIX} -close_distance 80",
     f"{CELL} -denzo -detector_rotx 4", f"{CELL} -dials -ORGX 4 -ORGY 5",
 ]  # fmt: skip
+SAMPLE = (
+    "-decay 20,1 -image_dose 3 -dose_before 1 -body box,1,1,1 -body_position 1 2 3 -size_spread 10"
+)
 CHANGEABLE = [name for name in PARAMETERS if name not in (*GROUPS["n_cells"], "scale")]
 
 
@@ -31,6 +35,8 @@ def test_one_changes_and_the_others_stay(name: str, words: str) -> None:
     rest = REST
     if name in GROUPS["n_cells_off_diagonal"]:
         rest = f"{rest} -gauss_xtal -off_diagonal_cells 0.1 0.2 0.3"
+    if name in OF_SAMPLE:
+        rest = f"{rest} {SAMPLE}"
     if name in GROUPS["mosaic_spreads"]:
         spreads = "-spread_abc 0.5 0.4 0.3 -spread_off_diagonal 0.1 0.05 0.02"
         rest = rest.replace("-mosaic 1", f"-domain_model normal {spreads}")

@@ -87,11 +87,13 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
             ),
             stacklevel=3,
         )
-    if base.decay is not None and {"fluence", "phi"} & names.keys():
+    changing = {"fluence": "image_dose", "phi": "dose_before"}
+    fixed = [name for name, dose in changing.items() if name in names and dose not in names]
+    if base.decay is not None and fixed:
         warnings.warn(
             CupysimWarning(
-                f"{campaign.path}: fluence or phi varies, but all shots have the doses of the base "
-                "(-image_dose, -dose_before)"
+                f"{campaign.path}: {' and '.join(fixed)} varies, but all shots have the "
+                f"{' and '.join(changing[name] for name in fixed)} of the base"
             ),
             stacklevel=3,
         )
