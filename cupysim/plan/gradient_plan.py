@@ -99,15 +99,18 @@ class GradientPlan:
     def within(self, tolerance: Tolerance | None) -> GradientPlan:
         """The same derivatives within a tolerance; exact if it is None.
 
-        Derivatives with respect to structure factors stay exact. So do the derivatives of images
-        for which no tolerance is possible.
+        Derivatives with respect to structure factors stay exact, and those with respect to the
+        detector's geometry behind attenuators. So do the derivatives of images for which no
+        tolerance is possible.
         """
         if tolerance is not None and self.further:
             # errors of the parts add up, and no part is brighter than the whole
             tolerance = replace(tolerance, value=tolerance.value / len(self.parts))
             first, *others = (each.within(tolerance) for each in self.parts)
             return replace(first, further=tuple(others))
-        if self.wants_factors or reason_for_exact(self.plan) is not None:
+        # limits of derivatives do not contain the changes of fractions
+        is_exact = self.wants_factors or bool(self.fraction_slopes)
+        if is_exact or reason_for_exact(self.plan) is not None:
             tolerance = None
         return replace(self, plan=self.plan.with_same_axes(tolerance=tolerance))
 

@@ -116,7 +116,7 @@ def _photons(
     edges = [edge for edge in edges if matter.begin <= edge <= end]
     total = np.zeros(position.shape[:2])
     for first, last in itertools.pairwise(edges):
-        # ends of the visible parts, from the last one on; behind each end, light passes a stop
+        # stops at or before `first` weaken the beam; those at or behind `last` hide pixels
         passed = math.prod(stop.transmission for stop in stops if stop.distance <= first)
         ahead = [stop for stop in stops if stop.distance >= last]
         hidden = [np.clip(_hidden_from(stop, position, beam), first, last) for stop in ahead]

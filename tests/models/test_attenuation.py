@@ -393,3 +393,11 @@ def test_derivatives_with_respect_to_the_geometry(name: str, backend: str) -> No
     fraction = compute_fractions(weak, np.float64)[0]
     # the part of the fractions is not negligible
     assert np.abs(found - without * fraction).max() > 1e-4 * np.abs(found).max()
+
+
+def test_derivatives_of_fractions_stay_exact_within_a_tolerance(backend: str) -> None:
+    weak = replace(from_args(WORDS), attenuators=(FlightPath(20.0),))
+    exact = render_gradients(weak, "distance", backend=backend)
+    within = render_gradients(weak, "distance", backend=backend, tolerance=10.0)
+    np.testing.assert_array_equal(within.values, exact.values)
+    assert within.limits is None
