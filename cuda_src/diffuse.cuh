@@ -1,8 +1,9 @@
 // Diffuse scattering: halos around reflections,
 //     scale sum over neighbours n of F^2(h_n) sum over operations of W exp(-W)/(1 + D)^2,
 // with W and D forms of h_n and of the offset from it. `plan/diffuse.py` has the same function. All in double
-// precision. For cells that move independently as rigid bodies, F^2 between the reflections times the sum of
-// 1 - exp(-W) at the indices themselves.
+// precision. For cells that move independently as rigid bodies, the term is
+//     scale F^2(h) sum over operations of (1 - exp(-W)),
+// with F^2 interpolated linearly between the eight reflections around h, and W the form of h.
 #pragma once
 #include "structure_factor.cuh"
 

@@ -189,7 +189,7 @@ struct Launch {
     // orientations, whose matrices follow each other element by element; the largest factors of blocks of
     // the table; the number of terms computed for each tile
     double tolerated;
-    double largest_kahn;  // absolute value
+    double largest_kahn;  // largest absolute value of a Kahn factor
     const Int* tiles;
     const Int* tile_lanes;
     Int tiles_across;

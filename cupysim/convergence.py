@@ -32,7 +32,7 @@ FEWEST = Steps(4, 2, 8)
 """Numbers with which the test begins. Evenly spaced domains come in pairs."""
 
 WHILE_OTHERS = Steps(64, 2, 16)
-"""Numbers with which others are chosen that are chosen before."""
+"""Numbers of the steps that are not chosen yet, while others are chosen."""
 
 FIRST_LOOK = Steps(64, 32, 16)
 """Numbers with which spots are predicted."""
@@ -200,7 +200,10 @@ def enough_steps(
             if float(np.abs(finer - last).sum()) <= within * total:
                 return steps._replace(**{kind: count})
             last = finer
-        raise CupysimError(f"convergence: {MOST} {kind} change by more than {100 * within:g} %")
+        raise CupysimError(
+            f"convergence: with {MOST} {kind}, a doubling still changes the image by more than "
+            f"{100 * within:g} %"
+        )
 
     found = _where(which, WHILE_OTHERS)
     for kind in ("angles", "wavelengths", "domains"):

@@ -55,7 +55,7 @@ def read_structure(
         Scalepack), or, with `dmin`, coordinates (PDB, mmCIF, CIF of a small molecule).
     columns : sequence of str, or mapping from float to sequence of str, optional
         Columns of a reflection file. By default the usual ones. A mapping from wavelengths (m) to
-        columns makes a channel for each; sources in between are interpolated.
+        columns makes a channel for each; between them, structure factors are interpolated.
     dmin : float, optional
         Resolution limit (m) of structure factors from coordinates.
     default : float, optional
@@ -77,9 +77,8 @@ def read_structure(
         or by a selection of gemmi such as ``//A/101/ZN``. Other atoms have those of Cromer and
         Liberman.
     slopes : sequence of str, optional
-        Atoms of coordinates, in the same words as `edges`: the result then has the derivatives of
-        the amplitudes with respect to their f' and f'' (``slopes``), for
-        `FactorGradient.along`.
+        Atoms of coordinates, named as in `edges`. The result then has the derivatives of the
+        amplitudes with respect to their f' and f'' (``slopes``), for `FactorGradient.along`.
 
     Returns
     -------

@@ -59,18 +59,20 @@ class FactorGradient:
         Parameters
         ----------
         slopes : ndarray, shape (n_h, n_k, n_l) or (1, n_h, n_k, n_l)
-            Derivative of each structure factor of the table with respect to the parameter, for
-            example ``structure.slopes["SE"].imaginary`` (see `read_structure`).
+            Derivative of each structure factor of the table with respect to the parameter
+            (electrons per unit of the parameter), for example
+            ``structure.slopes["SE"].imaginary`` (see `read_structure`).
 
         Returns
         -------
         ndarray, shape (n_panels, n_slow, n_fast) or (n_slow, n_fast)
-            Derivative of each pixel's photons; without the axis of panels if there is one panel.
+            Derivative of each pixel's photons (photons per unit of the parameter); without the axis
+            of panels if there is one panel.
 
         Raises
         ------
         ModelError
-            If the slopes are not those of the reflections of the table.
+            If there is not one slope for each reflection of the table.
         """
         given = np.ravel(np.asarray(slopes, dtype=np.float64))
         if len(given) != self.matrix.shape[1]:

@@ -15,7 +15,7 @@ from cupysim.plan.gradient_columns import PHOTONS
 from cupysim.plan.render_plan import RenderPlan
 
 OF_ALL_PHOTONS = ("scale", "fluence")
-"""Parameters that multiply also the photons from matter along the beam."""
+"""Parameters that also multiply the photons from matter along the beam."""
 
 if TYPE_CHECKING:
     from cupysim.backends.derivatives import Gradients
@@ -78,7 +78,7 @@ def render_parts(
 
 
 def _computed(image: Any, plan: RenderPlan, photons: np.ndarray) -> Any:
-    """Photons in the pixels that are computed, where the image lies."""
+    """Photons of the computed pixels, zero elsewhere, on the same device as the image."""
     where = np.zeros(plan.shape[1:], dtype=bool)
     region = (slice(None), plan.rows, plan.columns)
     where[region] = True if plan.mask is None else plan.mask[region]

@@ -1,4 +1,4 @@
-"""The value ``auto`` of options that give numbers of steps of the drop-in command."""
+"""The value ``auto`` of those options of the drop-in command that give numbers of steps."""
 
 from __future__ import annotations
 

@@ -136,7 +136,10 @@ def _run(words: Sequence[str]) -> None:
         raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")
     if "-convergence" in args.seen and not notes:
         warnings.warn(
-            CupysimWarning("-convergence has no effect without the value auto of another option"),
+            CupysimWarning(
+                "-convergence has no effect without -mosaic_dom auto, -phisteps auto or "
+                "-spectrum_samples auto"
+            ),
             stacklevel=2,
         )
     name = "numpy" if args.printout else args.backend
@@ -147,8 +150,8 @@ def _run(words: Sequence[str]) -> None:
     if args.printout and (several or plan.fractions is not None):
         raise OptionError(
             "-printout",
-            "possible for one crystal whose domains are alike, without attenuation and decay; use "
-            "cupysim trace",
+            "possible for one crystal whose domains have one size and setting, without "
+            "attenuation, body and decay; use cupysim trace",
         )
     dump_problem = check_outputs(args, is_flat(experiment))
     check_libraries(job)

@@ -21,7 +21,7 @@ STOKES = re.compile(r"\S+\s+Q(/I)?\s+U(/I)?\s*$", re.IGNORECASE)
 """End of the first line of a text file whose third and fourth columns are Q/I and U/I."""
 
 OTHER_STOKES = re.compile(r"\s[QU](/I)?(\s|$)", re.IGNORECASE)
-"""Stokes parameters in another order."""
+"""A column Q or U, anywhere in the first line of a text file."""
 
 HDF5 = b"\x89HDF"
 """First bytes of an HDF5 file."""
@@ -34,9 +34,10 @@ def read_spectrum(path: os.PathLike[str] | str) -> Spectrum:
     ----------
     path : path_like
         Text of two columns after a line like ``# energy/keV weight``, ``# energy/eV weight`` or
-        ``# wavelength/A weight``, or of four columns after ``# energy/keV weight Q U``; or an HDF5
-        file with /spectrum/wavelengths_A and /spectrum/pdf (CrystFEL), or with ``wavelengths``
-        (Angstrom) and ``weights``, of which the first row is used.
+        ``# wavelength/A weight``, or of four columns after ``# energy/keV weight Q U``, where Q and
+        U are Q/I and U/I; or an HDF5 file with /spectrum/wavelengths_A and /spectrum/pdf
+        (CrystFEL), or with ``wavelengths`` (Angstrom) and ``weights``, of which the first row is
+        used.
 
     Returns
     -------

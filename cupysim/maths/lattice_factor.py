@@ -37,8 +37,8 @@ def square(indices: tuple[Array, Array, Array], n_cells: Array) -> Array:
     indices : tuple of 3 arrays
         Fractional h, k, l.
     n_cells : sequence of 3 float
-        Cells along a, b, c. An axis of one cell has the factor 1. For a number that is not whole,
-        h is the offset from the nearest reflection.
+        Cells along a, b, c. An axis of one cell has the factor 1. If a number is not whole, only
+        the offset of this index from the nearest reflection counts.
 
     Returns
     -------

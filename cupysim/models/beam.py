@@ -69,7 +69,8 @@ class Beam:
     Raises
     ------
     ModelError
-        If wavelength, fluence, dispersion or source table are impossible.
+        If wavelength, fluence, dispersion, source table, Stokes parameters or profile are
+        impossible, or two of them exclude each other.
     """
 
     wavelength: float = 1e-10

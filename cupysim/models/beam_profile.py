@@ -20,7 +20,7 @@ class ProfileKind(StrEnum):
     TOPHAT = "tophat"
     """Constant within a rectangle of the sizes."""
     TABLE = "table"
-    """Values of a table with rows along the vertical; the sizes are those of the whole table."""
+    """Values of a table, a row for each vertical coordinate; the sizes are those of the table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class BeamProfile:
         if table.ndim != 2 or table.size == 0:
             raise ModelError("beam profile: the table must have rows and columns")
         if not (np.isfinite(table).all() and table.min() >= 0.0 and table.any()):
-            raise ModelError("beam profile: values must not be negative, nor all be zero")
+            raise ModelError("beam profile: table: values must not be negative, nor all be zero")
         assign(self, table=frozen(table / table.max()))
 
     @property
@@ -92,6 +92,11 @@ class BeamProfile:
         ----------
         across, up : ndarray, shape (...)
             Horizontal and vertical distances from the axis of the beam (m).
+
+        Returns
+        -------
+        ndarray, shape (...)
+            Relative fluence, from 0 to 1.
         """
         x, y = across / self.horizontal, up / self.vertical
         if self.kind is ProfileKind.GAUSSIAN:

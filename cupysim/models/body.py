@@ -13,7 +13,7 @@ from cupysim.models.checks import assign, finite, member, three
 
 
 class BodyForm(StrEnum):
-    """BodyForm of a body."""
+    """Form of a body."""
 
     BOX = "box"
     ELLIPSOID = "ellipsoid"
@@ -55,10 +55,10 @@ class Body:
             values = three(getattr(self, name), f"body: {name}")
             assign(self, **{name: tuple(finite(value, f"body: {name}") for value in values)})
         if not min(self.size) > 0.0:
-            raise ModelError(f"body: sizes must be positive, got {self.size}")
+            raise ModelError(f"body: sizes must be positive, got {self.size} m")
         assign(self, attenuation=finite(self.attenuation, "body: attenuation"))
         if self.attenuation < 0.0:
-            raise ModelError(f"body: attenuation must not be negative, got {self.attenuation:g}")
+            raise ModelError(f"body: attenuation must not be negative, got {self.attenuation:g}/m")
 
     @property
     def volume(self) -> float:
@@ -96,7 +96,7 @@ class Body:
         return (-b - root) / a, (-b + root) / a
 
     def distance(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """Distance from points inside to the surface.
+        """Distance along a direction from points inside the body to its surface.
 
         Parameters
         ----------

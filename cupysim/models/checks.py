@@ -263,20 +263,20 @@ def checked_stokes(values: Any, owner: str) -> np.ndarray:
 
     Parameters
     ----------
-    values : array_like, shape (..., 2)
+    values : array_like, shape (2,) or (n, 2)
         Q/I and U/I.
     owner : str
         What has them, for messages.
 
     Returns
     -------
-    ndarray, shape (..., 2)
+    ndarray, shape (2,) or (n, 2)
         Read-only array.
 
     Raises
     ------
     ModelError
-        If the shape is another, or a beam is polarized by more than 100 %.
+        If the shape is wrong, or a beam is polarized by more than 100 %.
     """
     found = frozen(values, np.float64)
     if found.ndim not in {1, 2} or found.shape[-1] != 2 or found.size == 0:

@@ -78,7 +78,8 @@ class Crystal:
     Raises
     ------
     ModelError
-        If neither a cell nor reciprocal vectors are given, or they are impossible.
+        If neither a cell nor reciprocal vectors are given, or a value is impossible or excludes
+        another.
     """
 
     cell: UnitCell | None = None
@@ -155,7 +156,7 @@ class Crystal:
 
     @property
     def largest_factor(self) -> float:
-        """Length of the largest domains, relative to the numbers of cells."""
+        """Length of the largest domains, relative to the length that the numbers of cells give."""
         return 1.0 if self.sizes is None else self.sizes.largest
 
     def with_misset(self, x: float, y: float, z: float) -> Crystal:

@@ -49,7 +49,7 @@ class Decay:
                 raise ModelError(f"decay: {name} must not be negative, got {getattr(self, name):g}")
         assign(self, half_dose=float(self.half_dose))
         if not self.half_dose > 0.0:
-            raise ModelError(f"decay: half_dose must be positive, got {self.half_dose:g}")
+            raise ModelError(f"decay: half_dose must be positive, got {self.half_dose:g} Gy")
 
     def factor(self, stol_squared: np.ndarray, first: float, last: float) -> np.ndarray:
         """Mean factor of the intensities during a part of the image.
@@ -59,7 +59,7 @@ class Decay:
         stol_squared : ndarray, shape (...)
             Squares of sin(theta)/lambda (1/m^2).
         first, last : float
-            Beginning and end of the part, from 0 to 1.
+            Beginning and end of the part, as fractions of the image (0 to 1).
 
         Returns
         -------

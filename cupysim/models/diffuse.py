@@ -41,8 +41,8 @@ class Diffuse:
     If displacements of neighbouring cells are correlated, each reflection has a halo, a squared
     Lorentzian whose width is the inverse of the correlation length (Clarage et al. (1992)
     Proteins 12, 145; Peck et al. (2018) IUCrJ 5, 211). If they are independent, a cell scatters
-    F^2 (1 - exp(-W)) at each scattering vector, with W = <(2 pi q.u)^2>; F^2 is interpolated
-    linearly between the eight reflections around it.
+    F^2 (1 - exp(-W)) at each scattering vector q, with W = <(2 pi q.u)^2> for displacements u.
+    F^2 is interpolated linearly between the eight reflections around q.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Kinds of mosaic domains of one crystal: several sizes, and several settings of the cell.
 
 If the lattice has symmetry, its vectors a, b and c can be chosen in several ways, the settings. A
-parallelepiped of Na, Nb, Nc cells is another body in each setting, so that the spots of equivalent
-reflections differ in form. A mean over the settings makes them alike.
+parallelepiped of Na, Nb, Nc cells has edges along other directions in each setting, so the spots of
+equivalent reflections differ in form. A mean over the settings makes them alike.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class DomainKind:
     size : float
         Length of the domains relative to that of the crystal's numbers of cells.
     setting : ndarray, shape (3, 3)
-        Integer matrix P: the cell vectors are the rows of P times those of the crystal, and Miller
-        indices are P times those of the crystal.
+        Integer matrix P. The cell vectors, as rows, and the Miller indices, as a column, are P
+        times those of the crystal.
     weight : float
         Share of the domains.
     """
@@ -43,7 +43,7 @@ class DomainKind:
 
 
 OTHER_LATTICE = 0.02
-"""Relative difference of the metric in another setting above which a cell has not its symmetry."""
+"""Largest relative change of the metric in another setting if the cell has the symmetry."""
 
 WHOLE = DomainKind()
 """The kind of a crystal whose domains are all alike."""

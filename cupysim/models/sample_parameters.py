@@ -34,11 +34,11 @@ def without_sample(experiment: Experiment, name: str) -> str:
         One of `OF_SAMPLE`.
     """
     if name in POSITION and experiment.body is None:
-        return "the sample has no body: -body"
+        return "the sample has no body (option -body)"
     if name in DOSES and experiment.decay is None:
-        return "there is no decay: -decay"
+        return "there is no decay (option -decay)"
     if name == SIZES and experiment.crystal.sizes is None:
-        return "all domains have one size: -size_spread"
+        return "all domains have one size (option -size_spread)"
     return ""
 
 

@@ -17,7 +17,7 @@ MOST_SIZES = 100
 """Largest number of sizes."""
 
 NOTICEABLE = 0.01
-"""Share of the domains from which a size counts for the number of sub-pixels."""
+"""Smallest share of the domains with which a size counts for the number of sub-pixels."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class SizeSpread:
     Parameters
     ----------
     spread : float
-        Standard deviation of the length of a domain divided by the mean length (m), which is that
-        of the numbers of cells.
+        Standard deviation of the lengths (m) of domains, divided by the mean length, which the
+        crystal's numbers of cells give.
     count : int
         Number of sizes of the quadrature. The time of an image is proportional to it.
 

@@ -227,6 +227,11 @@ class Spectrum:
         Spectrum
             Equal parts of the range of energies that has nearly all photons, each with its mean
             energy. The first and the last part also have the photons beyond this range.
+
+        Raises
+        ------
+        ModelError
+            If the number is not from 1 to `LARGEST_SAMPLES`.
         """
         _check_samples(samples)
         if len(self.wavelengths) <= samples:

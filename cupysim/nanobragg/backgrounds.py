@@ -51,7 +51,7 @@ def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorpho
     ----------
     values : sequence of str
         Values of -background: ``NAME,MM`` or ``FILE,MM,DENSITY,MOLAR_MASS``, and possibly
-        ``@BEGIN``, where the matter begins along the beam (mm).
+        ``@BEGIN``, where the matter begins along the beam, relative to the crystal (mm).
     beam_size : float or None
         Size of the beam (m), which is the illuminated width and height.
 

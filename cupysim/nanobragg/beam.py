@@ -60,7 +60,7 @@ def make_beam(args: Arguments, inherited: Inherited) -> Beam:
         for other in ("-polar", "-nopolar"):
             if other in args.seen:
                 raise CupysimError(f"{option} and {other} both give the polarization; give one")
-        # a value of a geometry file
+        # Stokes parameters replace the Kahn factor of a geometry file
         polarization = 0.0
     edge = beam_edge(args)
     if args.flux != 0.0 and args.exposure > 0.0 and edge >= 0.0:
@@ -97,6 +97,11 @@ def beam_edge(args: Arguments) -> float:
     -------
     float
         The edge; negative if the size of the beam is not given.
+
+    Raises
+    ------
+    CupysimError
+        If the value of -beam_profile is not understood, or its file cannot be read.
     """
     if args.beam_profile is None:
         return float(args.beamsize)

@@ -61,8 +61,8 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         ("-background",), CRYSTAL,
         "Add the scattering of matter: water, air, ice, nano-ice, or a table of sin(theta)/lambda "
         "and F, with its thickness along the beam (mm), density (g/cm^3) and molar mass (g/mol). "
-        "@BEGIN is where it begins along the beam (mm), from the crystal on; without it, all of it "
-        "is at the crystal. May be given several times.",
+        "@BEGIN is where the matter begins along the beam, relative to the crystal (mm); without "
+        "it, all matter is at the crystal. May be given several times.",
         Kind.TEXT, 1, NONE, ("backgrounds",), match=Match.EXACT,
         metavar="NAME,MM[@BEGIN]|FILE,MM,DENSITY,MASS[@BEGIN]", is_new=True, repeats=True,
     ),

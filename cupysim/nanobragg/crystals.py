@@ -295,7 +295,7 @@ def _diffuse(args: Arguments) -> Diffuse | None:
         if gamma:
             raise CupysimError("-diffuse_gamma has no effect with -diffuse_model rigid")
         if not sigma:
-            raise CupysimError("-diffuse_model needs -diffuse_sigma")
+            raise CupysimError("-diffuse_model rigid needs -diffuse_sigma")
         return Diffuse((0.0, 0.0, 0.0), sigma, laue, 0, only, DiffuseModel.RIGID)
     if gamma and sigma:
         return Diffuse(gamma, sigma, laue, 1, only)

@@ -11,7 +11,9 @@ from cupysim.models.mosaicity import Mosaicity
 
 def background_text(matter: Amorphous) -> str:
     """Thickness, density and molar mass of matter."""
-    where = "" if matter.begin is None else f" from {1e3 * matter.begin:g} mm along the beam on"
+    where = (
+        "" if matter.begin is None else f", beginning at {1e3 * matter.begin:g} mm along the beam"
+    )
     return (
         f"{1e3 * matter.thickness:g} mm of {1e-6 * matter.density:g} g/cm^3 and "
         f"{matter.molar_mass:g} g/mol{where}"

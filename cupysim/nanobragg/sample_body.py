@@ -64,14 +64,14 @@ def _table(path: str) -> np.ndarray:
 
 
 def with_body(args: Arguments, experiment: Experiment) -> Experiment:
-    """Add the body of the sample, and its decay, to an experiment.
+    """Add the body of the sample, the profile of the beam, and decay to an experiment.
 
     Parameters
     ----------
     args : Arguments
         Values of the options.
     experiment : Experiment
-        The experiment without them, also without the profile of the beam.
+        The experiment without them.
 
     Raises
     ------
@@ -113,7 +113,9 @@ def _body(value: str, position: tuple[float, float, float], experiment: Experime
         size, form = (), BodyForm.BOX
     if len(size) != WORDS_OF_BODY - 1:
         raise OptionError(
-            BODY, f"expected box,X,Y,Z or ellipsoid,X,Y,Z, with a material, got {value[:60]!r}"
+            BODY,
+            "expected box,X,Y,Z or ellipsoid,X,Y,Z, and possibly ,MATERIAL after it, got "
+            f"{value[:60]!r}",
         )
     coefficient = 0.0
     if len(words) == WORDS_OF_BODY:

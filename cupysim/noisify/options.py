@@ -140,7 +140,7 @@ PROGRAM = Program(
     "Add noise to an image of expected photons: calibration errors, counted photons, point "
     "spread, gain, offset and readout noise. A drop-in for noisify by James Holton: the same "
     "options, defaults, random numbers and files.",
-    "noisify takes a word that contains the name of an option for this option. If an option is "
+    "A word that contains the name of an option counts as this option. If an option is "
     "given twice, the last one counts. An argument that contains floatimage.bin is the input. Exit "
     "status: 0, or 9 after an error.",
 )

@@ -229,7 +229,7 @@ PROGRAM = Program(
     "Scattering of amorphous matter (water, air, ice, plastics, radially averaged proteins) on an "
     "absolute scale, from a table of structure factors. A drop-in for nonBragg by James Holton "
     "and Ken Frankel: the same options, defaults, random numbers and files.",
-    "nonBragg takes a word that contains the name of an option for this option. If an option is "
+    "A word that contains the name of an option counts as this option. If an option is "
     "given twice, the last one counts. Exit status: 0, or 9 after an error.",
 )
 

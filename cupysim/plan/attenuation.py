@@ -37,8 +37,8 @@ def warn_of_mean_wavelength(experiment: Experiment, what: str) -> None:
     if widest > WIDE:
         warnings.warn(
             CupysimWarning(
-                f"{what}: all wavelengths have the scattering angles of the mean wavelength, from "
-                f"which some differ by {100 * widest:.2g} %"
+                f"{what}: computed at the mean wavelength, from which some wavelengths differ by "
+                f"{100 * widest:.2g} %"
             ),
             stacklevel=2,
         )
@@ -93,7 +93,7 @@ def compute_fractions(experiment: Experiment, kind: type[np.floating]) -> np.nda
     Returns
     -------
     ndarray, shape (n_panels, n_slow, n_fast)
-        The fractions; 1 beside panels of different sizes.
+        The fractions; 1 outside panels that are smaller than the largest.
 
     Raises
     ------

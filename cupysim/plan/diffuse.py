@@ -56,8 +56,9 @@ def diffuse_terms(
     -------
     ndarray
         Sum over the nearest reflection and its neighbours of F^2 times the sum over operations of
-        W exp(-W)/(1 + D)^2, times the scale. D is the form of halos at the offset. For rigid cells,
-        F^2 between the reflections, times the sum of 1 - exp(-W) at these indices, and the scale.
+        W exp(-W)/(1 + D)^2, times the scale. D is the form of halos at the offset. For rigid cells:
+        F^2, interpolated between the reflections, times the sum over operations of 1 - exp(-W) at
+        these indices, times the scale.
     """
     if table.of_rigid_cells:
         return _of_rigid_cells(table, factors, shot, channel, indices)

@@ -1,4 +1,4 @@
-"""Parts of a rotation that see the beam differently: illumination, absorption, decay.
+"""Parts of a rotation with different illumination, absorption and decay.
 
 The photons of the crystals are multiplied by a fraction for each pixel and spindle angle. Each
 angle is a plan of its own. The background, which does not turn, has a plan without crystals.
@@ -29,7 +29,7 @@ from cupysim.plan.render_plan import RenderPlan
 from cupysim.quirks import Quirk
 
 PARTS_ACROSS = 12
-"""Equal parts across the beam, along both axes, each with two Gauss-Legendre points."""
+"""Number of equal parts across the beam, along both axes. Each has two Gauss-Legendre points."""
 
 MOST_PARTS_ACROSS = 40
 """Largest number of these parts, for profiles from tables of many numbers."""
@@ -50,7 +50,7 @@ GOOD = 1e-3
 
 
 def varies(experiment: Experiment) -> bool:
-    """Whether the crystals see the beam differently than their surroundings do."""
+    """Whether a body or decay changes the photons of the crystals, but not of the background."""
     return experiment.body is not None or experiment.decay is not None
 
 
@@ -69,7 +69,8 @@ def parts_of_rotation(experiment: Experiment, plan: RenderPlan, first: bool) -> 
     Returns
     -------
     list of RenderPlan
-        The plan alone if all angles are alike. Otherwise the background, and each angle.
+        The plan alone if there is neither body nor decay. Otherwise the background, and each
+        angle.
 
     Raises
     ------
@@ -303,8 +304,8 @@ def _refined(
             return interpolated(values, nodes, slow, fast)
         if count >= FINEST:
             told = (
-                f"body: fractions between computed pixels change by up to {100.0 * error:.2g} %; "
-                "a thin body along the beam needs a smaller region"
+                "body: fractions are interpolated between pixels, with errors of up to "
+                f"{100.0 * error:.2g} %; render a smaller region if the body is thin along the beam"
             )
             warnings.warn(CupysimWarning(told), stacklevel=2)
             return interpolated(values, nodes, slow, fast)

@@ -45,7 +45,7 @@ def fraction_slopes(experiment: Experiment, names: Sequence[str]) -> dict[str, n
     Returns
     -------
     dict of str to ndarray of float64, shape (n_panels, n_slow, n_fast)
-        Derivative of each fraction with respect to these parameters, in the units of derivatives.
+        Derivative of each fraction with respect to these parameters (1/m or 1/rad).
     """
     found = {}
     for name in names:

@@ -72,7 +72,8 @@ class GradientPlan:
     wants_factors : bool
         Whether to differentiate with respect to structure factors too.
     fraction_slopes : mapping of str to ndarray, shape (n_panels, n_slow, n_fast)
-        Derivatives of the plan's fractions with respect to parameters of the detector's geometry.
+        Derivatives of the plan's fractions with respect to parameters of the detector's geometry
+        (1/m or 1/rad).
     further : tuple of GradientPlan
         Plans of further crystals, with the same parameters. Photons and derivatives add up.
     """
@@ -99,8 +100,8 @@ class GradientPlan:
     def within(self, tolerance: Tolerance | None) -> GradientPlan:
         """The same derivatives within a tolerance; exact if it is None.
 
-        Derivatives with respect to structure factors stay exact, and those with respect to the
-        detector's geometry behind attenuators. So do the derivatives of images for which no
+        All stay exact if they contain derivatives with respect to structure factors or, with
+        attenuators, to the detector's geometry. So do the derivatives of images for which no
         tolerance is possible.
         """
         if tolerance is not None and self.further:
@@ -175,7 +176,8 @@ def plan_of_crystals(
     several = sum(len(kinds) for kinds in plans) > 1
     if several and FACTORS in wanted:
         raise ModelError(
-            f"gradients: {FACTORS}: possible only for one crystal with one kind of domains"
+            f"gradients: {FACTORS}: possible only for one crystal whose domains have one size and "
+            "setting; with a body or decay, only for a still without a background"
         )
     last = max(numbered(name)[1] for name in wanted)
     experiment.only_crystal(last)
@@ -225,8 +227,8 @@ def _plan_of_crystal(
         unavailable[FACTORS] = "there is no table of structure factors"
     reason = ""
     if varies(experiment) or plan.path_image is not None:
-        what = "body and decay depend" if varies(experiment) else "matter depends"
-        reason = f"{what} on the places of the pixels"
+        what = "fractions of body and decay" if varies(experiment) else "matter along the beam"
+        reason = f"the derivatives do not contain the changes of {what} with the pixels' places"
     elif experiment.attenuators:
         reason = reason_for_none(experiment)
     if reason:

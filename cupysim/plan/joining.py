@@ -23,8 +23,8 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
     Parameters
     ----------
     plans : sequence of RenderPlan
-        One plan for each crystal, with the same beam, detector, scan and background. It may have
-        several kinds of domains.
+        One plan for each crystal, with the same beam, detector, scan and background. A crystal
+        may have several kinds of domains.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Scattering of matter in front of the crystal and behind it, as an image.
 
-It is the sum over places along the beam. At each, the geometry is that of a detector which is
-closer, or farther. The image is smooth, so it is computed at some pixels and interpolated.
+The image is a sum over places along the beam. At each, the geometry is that of a detector which is
+closer or farther. The image is smooth, so it is computed at some pixels and interpolated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NODES_OF_INTERVAL = 10
 """Number of computed pixels within the shortest interval of a table of F."""
 
 LARGEST_SPACING, SPACING_OF_SHADOWS = 8, 2
-"""Largest distance of computed pixels (pixels); with a beamstop, whose shadow has an edge."""
+"""Largest distance between computed pixels (pixels): without a beamstop, and with its shadow."""
 
 
 def path_image(experiment: Experiment) -> np.ndarray | None:

@@ -76,8 +76,8 @@ def make_plan(experiment: Experiment) -> RenderPlan:
 def plans_of_kinds(experiment: Experiment) -> list[list[KindPlan]]:
     """Make the plans of each kind of domains of each crystal.
 
-    Those of the first crystal have the background. If the crystals see the beam differently than
-    their surroundings do, each spindle angle has a plan of its own, and the background too.
+    Those of the first crystal have the background. With a body or decay, each spindle angle has a
+    plan of its own, and so has the background.
 
     Parameters
     ----------

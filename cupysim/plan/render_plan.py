@@ -155,7 +155,7 @@ class CrystalTable(Table):
         Number of the crystal in its shot, from 1. Several entries belong to one crystal if it has
         several kinds of domains.
     settings : ndarray, shape (n_shots, n_crystals, 3, 3)
-        Matrix by which the crystal's Miller indices are multiplied to those of the entry.
+        Matrix that turns the crystal's Miller indices into those of the entry.
     """
 
     phi_cells: Annotated[np.ndarray, Axes("shots", "crystals", "spindle angles", 3, 3)]

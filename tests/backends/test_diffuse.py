@@ -298,5 +298,5 @@ def test_options() -> None:
     assert rigid.sigma == pytest.approx((2e-11, 3e-11, 4e-11))
     with pytest.raises(CupysimError, match="-diffuse_gamma has no effect"):
         from_args(f"{words} -diffuse_model rigid -diffuse_gamma 1 1 1 -diffuse_sigma 1 1 1")
-    with pytest.raises(CupysimError, match="-diffuse_model needs -diffuse_sigma"):
+    with pytest.raises(CupysimError, match="-diffuse_model rigid needs -diffuse_sigma"):
         from_args(f"{words} -diffuse_model rigid")

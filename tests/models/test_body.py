@@ -423,7 +423,7 @@ def test_what_is_told(run: Run, tmp_path: Path) -> None:
     assert b"p.txt" in outcome.files["p.json"]
     decay = f"{WORDS} -decay 20,1 -image_dose 3"
     assert "decay: 3 MGy after 0 MGy, half dose 20 MGy, B grows by 1 A^2/MGy" in run(decay).out
-    assert "all wavelengths have the scattering angles" in run(f"{decay} -spectrum tophat,20").err
+    assert "computed at the mean wavelength" in run(f"{decay} -spectrum tophat,20").err
     missed = run(f"{WORDS} -body box,1,1,1 -body_position 0 9 0 -beam_profile tophat,1,1")
     assert "the beam misses the body" in missed.err
 

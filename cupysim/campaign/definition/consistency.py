@@ -72,7 +72,10 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
     if spectra is not None:
         of_base = base.beam.spectrum
         if of_base is not None and of_base.stokes is not None and spectra.kind:
-            vary.fail("spectrum", "it would lose the polarization of the base's spectrum")
+            vary.fail(
+                "spectrum",
+                "the base's spectrum has Stokes parameters, which spectra of a kind do not have",
+            )
         try:
             of_shot = spectra.of(campaign.seed, 0, base.beam.wavelength)
             replace(base.beam, spectrum=of_shot, dispersion=Sweep())
@@ -92,7 +95,7 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
     if base.decay is not None and fixed:
         warnings.warn(
             CupysimWarning(
-                f"{campaign.path}: {' and '.join(fixed)} varies, but all shots have the "
+                f"{campaign.path}: the shots differ in {' and '.join(fixed)}, but all have the "
                 f"{' and '.join(changing[name] for name in fixed)} of the base"
             ),
             stacklevel=3,

@@ -23,7 +23,7 @@ SEEDS = 2**53
 
 
 class Number(NamedTuple):
-    """A number of a spectrum in a campaign file: its unit, limits and default (None: needed)."""
+    """A number of a spectrum in a campaign file: unit, largest value, default (None: needed)."""
 
     unit: str
     most: float
@@ -144,7 +144,7 @@ def read_spectra(section: Section, n_shots: int) -> Spectra:
     try:
         spectra.of(0, 0, ANGSTROM)
     except ModelError as error:
-        section.fail("bandwidth", str(error))
+        section.fail("", str(error))
     return spectra
 
 

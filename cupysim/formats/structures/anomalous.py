@@ -155,11 +155,11 @@ def selected(gemmi: Any, structure: Any, atoms: str) -> Scatterer:
     Raises
     ------
     CupysimError
-        If the model has no such atoms.
+        If the model has no such atoms, or gemmi does not understand the selection.
     """
     wanted = set(_addresses(gemmi, structure, atoms))
     if not wanted:
-        raise CupysimError(f"the model has no atoms {atoms}")
+        raise CupysimError(f"slopes: the model has no atoms {atoms}")
     found = [site.atom for site in structure[0].all() if _address(site) in wanted]
     return _scatterer(structure, atoms, np.empty(0, dtype=complex), found)
 

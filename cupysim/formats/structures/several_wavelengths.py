@@ -14,7 +14,7 @@ from cupysim.formats.structures.structure import Structure
 from cupysim.models.structure_factors import StructureFactors
 
 OTHER_WAVELENGTH = 1e-3
-"""Relative difference of a column's wavelength in the file from the given one that is told."""
+"""Largest relative difference of a given wavelength from the file's that needs no warning."""
 
 
 def read_at_wavelengths(

@@ -63,15 +63,16 @@ def trace_pixel(
     Raises
     ------
     CupysimError
-        If there is no such pixel or step, or there are more than `MOST_STEPS` steps.
+        If there is no such pixel or step, there are more than `MOST_STEPS` steps, or the
+        experiment has several crystals, kinds of domains, or parts of a rotation.
     """
     if experiment.further_crystals:
         raise CupysimError("trace: possible for one crystal at a time; use only_crystal(number)")
     whole = make_plan(experiment)
     if whole.further or whole.crystals.n_crystals > 1:
         raise CupysimError(
-            "trace: not possible for several sizes or settings of domains, and with a body or "
-            "decay only for a still without a background"
+            "trace: possible only for domains of one size and setting; with a body or decay, only "
+            "for a still without a background"
         )
     detector, number = experiment.detector, 0
     if isinstance(detector, PanelDetector):
