@@ -47,7 +47,8 @@ class Decay:
             assign(self, **{name: finite(getattr(self, name), f"decay: {name}")})
             if getattr(self, name) < 0.0:
                 raise ModelError(f"decay: {name} must not be negative, got {getattr(self, name):g}")
-        assign(self, half_dose=float(self.half_dose))
+        if self.half_dose != math.inf:
+            assign(self, half_dose=finite(self.half_dose, "decay: half_dose"))
         if not self.half_dose > 0.0:
             raise ModelError(f"decay: half_dose must be positive, got {self.half_dose:g} Gy")
 

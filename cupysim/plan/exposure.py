@@ -31,8 +31,8 @@ from cupysim.quirks import Quirk
 PARTS_ACROSS = 12
 """Number of equal parts across the beam, along both axes. Each has two Gauss-Legendre points."""
 
-MOST_PARTS_ACROSS = 40
-"""Largest number of these parts, for profiles from tables of many numbers."""
+MOST_PARTS_ACROSS = 200
+"""Largest number of these parts, which are the cells of a profile from a table."""
 
 POINTS_ALONG = 6
 """Gauss-Legendre points of a chord along the beam."""
@@ -212,7 +212,7 @@ def _of_body(
             found[place] = weights @ np.exp(-body.attenuation * paths)
         return found
 
-    return _refined(at, slow, fast)
+    return _refined(at, slow, fast, _first_intervals(body, panel, turned))
 
 
 def _illuminated(
@@ -246,19 +246,20 @@ def _illuminated(
     reach = np.abs(to_axes).T @ half
     if body.form is BodyForm.ELLIPSOID:
         reach = np.sqrt((to_axes.T**2) @ half**2)
-    limits, parts = [], [PARTS_ACROSS, PARTS_ACROSS]
+    edges = []
     for axis in (1, 2):
         low, high = centre[axis] - reach[axis], centre[axis] + reach[axis]
         if profile is not None:
             size = (profile.horizontal, profile.vertical)[axis - 1]
             most = REACH * size if profile.is_smooth else 0.5 * size
             low, high = max(low, -most), min(high, most)
-        limits.append((low, high))
-    if any(low >= high for low, high in limits):
-        return np.empty((0, 3)), np.zeros(1)
-    if profile is not None and profile.table is not None:
-        parts = [min(max(n, PARTS_ACROSS), MOST_PARTS_ACROSS) for n in profile.table.shape[::-1]]
-    nodes, shares = zip(*map(_two_points, limits, parts), strict=True)
+        if low >= high:
+            return np.empty((0, 3)), np.zeros(1)
+        edges.append(np.linspace(low, high, PARTS_ACROSS + 1))
+        if profile is not None and profile.table is not None:
+            cells = size * (np.linspace(0.0, 1.0, profile.table.shape[2 - axis] + 1) - 0.5)
+            edges[-1] = _thinned(np.unique([*edges[-1], *cells[(cells > low) & (cells < high)]]))
+    nodes, shares = zip(*map(_two_points, edges), strict=True)
     across, up = (each.ravel() for each in np.meshgrid(*nodes, indexing="ij"))
     area = np.outer(*shares).ravel()
     if profile is not None:
@@ -277,20 +278,50 @@ def _illuminated(
     return points.reshape(-1, 3), weights.ravel()
 
 
-def _two_points(limits: tuple[float, float], parts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two Gauss-Legendre points in each of equal parts of a range, and their lengths."""
-    low, high = limits
-    length = (high - low) / parts
-    centres = low + length * (np.arange(parts) + 0.5)
-    nodes = centres[:, None] + 0.5 * length * np.array([-1.0, 1.0]) / math.sqrt(3.0)
-    return nodes.ravel(), np.full(2 * parts, 0.5 * length)
+def _thinned(edges: np.ndarray) -> np.ndarray:
+    """Some of the edges of parts, if they are too many."""
+    count = len(edges) - 1
+    if count <= MOST_PARTS_ACROSS:
+        return edges
+    told = (
+        f"beam profile: the body covers {count} cells of the table along an axis; its mean takes "
+        f"two places in each of {MOST_PARTS_ACROSS} parts"
+    )
+    warnings.warn(CupysimWarning(told), stacklevel=2)
+    return np.asarray(edges[np.linspace(0, count, MOST_PARTS_ACROSS + 1).astype(np.int64)])
+
+
+def _two_points(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two Gauss-Legendre points between neighbouring edges, and their lengths."""
+    centres, lengths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+    offsets = 0.5 * lengths[:, None] * np.array([-1.0, 1.0]) / math.sqrt(3.0)
+    return (centres[:, None] + offsets).ravel(), np.repeat(0.5 * lengths, 2)
+
+
+def _first_intervals(body: Body, panel: Panel, turned: np.ndarray) -> int:
+    """Number of intervals along a panel's edge that do not step over changes of the paths.
+
+    For rays along a plate or needle, paths change within an angle of its thickness over its length.
+    """
+    if body.attenuation * max(body.size) <= GOOD:
+        return COARSE
+    angle = min(body.size) / max(body.size)
+    corners = np.array([0.0, panel.n_slow]), np.array([0.0, panel.n_fast])
+    across = (_directions(panel, *corners) @ turned.T)[..., int(np.argmin(body.size))]
+    if across.min() > 2.0 * angle or across.max() < -2.0 * angle:
+        return COARSE
+    extent = max(panel.n_fast * panel.edges[0], panel.n_slow * panel.edges[1])
+    return max(COARSE, math.ceil(2.0 * extent / (abs(panel.close_distance) * angle)))
 
 
 def _refined(
-    at: Callable[[np.ndarray, np.ndarray], np.ndarray], slow: np.ndarray, fast: np.ndarray
+    at: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    slow: np.ndarray,
+    fast: np.ndarray,
+    first: int,
 ) -> np.ndarray:
-    """Values at all pixels, interpolated between as many as are needed."""
-    count = COARSE
+    """Values at all pixels, interpolated between as many as are needed, at least `first` parts."""
+    count = min(first, FINEST // 2)
     nodes = [_nodes(each, count) for each in (slow, fast)]
     values = at(*nodes)
     while True:
@@ -300,12 +331,13 @@ def _refined(
         exact = at(*finer)
         error = float(np.abs(interpolated(values, nodes, *finer) - exact).max())
         count, nodes, values = 2 * count, finer, exact
-        if error <= GOOD * float(values.max()):
+        if error <= GOOD * float(values.max()) and first <= count:
             return interpolated(values, nodes, slow, fast)
         if count >= FINEST:
             told = (
-                "body: fractions are interpolated between pixels, with errors of up to "
-                f"{100.0 * error:.2g} %; render a smaller region if the body is thin along the beam"
+                f"body: fractions are computed at {count + 1} places along the edges of a panel; "
+                "near directions along a thin body, they may be wrong (last change "
+                f"{100.0 * error:.2g} %)"
             )
             warnings.warn(CupysimWarning(told), stacklevel=2)
             return interpolated(values, nodes, slow, fast)

@@ -57,7 +57,8 @@ def kind_plans(experiment: Experiment, plan: RenderPlan) -> list[KindPlan]:
             f"quirk Q{Quirk.SPOT_WIDTH.value}"
         )
     if crystal.settings:
-        _check_symmetry(experiment, [kind.setting for kind in kinds])
+        # each size has the same settings
+        _check_symmetry(experiment, [kind.setting for kind in kinds if kind.size == kinds[0].size])
     return [(kind, _of_kind(experiment, plan, kind)) for kind in kinds]
 
 
@@ -128,7 +129,7 @@ def _check_symmetry(experiment: Experiment, settings: Sequence[np.ndarray]) -> N
     factors = experiment.structure_factors
     if factors.table is None:
         return
-    table = factors.table if factors.table.ndim == 4 else factors.table[None]
+    table = factors.table[None] if factors.channels is None else factors.channels
     first, shape = np.array(factors.first), np.array(table.shape[1:])
     largest = float(np.abs(table).max(initial=0.0))
     total = int(np.prod(shape))

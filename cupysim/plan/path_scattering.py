@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from operator import is_
 
 import numpy as np
 
@@ -37,6 +38,11 @@ LARGEST_SPACING, SPACING_OF_SHADOWS = 8, 2
 """Largest distance between computed pixels (pixels): without a beamstop, and with its shadow."""
 
 
+_last: list[tuple[tuple[object, ...], np.ndarray]] = []
+"""Parts of the last experiment on which its image depends, and the image, for other crystals and
+the next shots."""
+
+
 def path_image(experiment: Experiment) -> np.ndarray | None:
     """Photons from matter that has a beginning along the beam.
 
@@ -61,6 +67,13 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
         return None
     if isinstance(detector, Detector) and detector.curved:
         raise ModelError("matter along the beam: not possible with a curved detector")
+    key = (
+        experiment.backgrounds, experiment.beam, detector, experiment.attenuators, experiment.policy
+    )  # fmt: skip
+    # other threads may replace it meanwhile
+    for before, image_before in _last[:1]:
+        if all(map(is_, before, key)):
+            return image_before
     warn_of_mean_wavelength(experiment, "matter along the beam")
     panels = experiment.flat_panels
     found = np.zeros((len(panels), detector.n_slow, detector.n_fast), np.float32)
@@ -76,6 +89,7 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
         )
         image[: panel.n_slow, : panel.n_fast] = interpolated(coarse, nodes, slow, fast)
     found.setflags(write=False)
+    _last[:] = [(key, found)]
     return found
 
 

@@ -142,7 +142,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
             number = int(part.crystals.numbers[shot, crystal])
             spots["crystal"] = number
             to_crystal = np.linalg.inv(part.crystals.settings[shot, crystal])
-            indices = np.stack([spots[name] for name in "hkl"]) if len(spots) else np.empty((3, 0))
+            indices = np.stack([spots[name] for name in "hkl"])
             spots["h"], spots["k"], spots["l"] = np.rint(to_crystal @ indices)
             weight = _share(part) * float(part.photons_per_squared_electron[shot])
             by_crystal.setdefault(number, []).append((weight, spots))
