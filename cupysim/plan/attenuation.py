@@ -10,6 +10,7 @@ from cupysim.errors import CupysimWarning, ModelError
 from cupysim.models.attenuation import Beamstop
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
+from cupysim.plan.last_result import LastResult
 
 PARTS = 4
 """Number of points along each edge of a pixel over which the edge of a shadow is averaged."""
@@ -44,8 +45,8 @@ def warn_of_mean_wavelength(experiment: Experiment, what: str) -> None:
         )
 
 
-_last: list[tuple[object, tuple[object, object], np.ndarray]] = []
-"""Detector, attenuators with quirks, and fractions of the last experiment, for the next shots."""
+_last: LastResult[np.ndarray] = LastResult()
+"""Fractions of the last detector with its attenuators, for the next shots."""
 
 
 def pixel_fractions(experiment: Experiment) -> np.ndarray | None:
@@ -70,14 +71,12 @@ def pixel_fractions(experiment: Experiment) -> np.ndarray | None:
     if not attenuators:
         return None
     key = attenuators, experiment.policy
-    # other threads may replace it meanwhile
-    for before, key_before, fractions_before in _last[:1]:
-        if before is detector and key_before == key:
-            return fractions_before
+    kept = _last.of([detector], key)
+    if kept is not None:
+        return kept
     found = compute_fractions(experiment, np.float32)
     found.setflags(write=False)
-    _last[:] = [(detector, key, found)]
-    return found
+    return _last.keep(found, [detector], key)
 
 
 def compute_fractions(experiment: Experiment, kind: type[np.floating]) -> np.ndarray:

@@ -10,7 +10,6 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from operator import is_
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from cupysim.models.panel import Panel
 from cupysim.plan.attenuation import pixel_fractions, warn_of_mean_wavelength
 from cupysim.plan.diffuse_table import NO_DIFFUSE
 from cupysim.plan.factor_table import FactorTable
+from cupysim.plan.last_result import LastResult
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.quirks import Quirk
 
@@ -97,9 +97,8 @@ def parts_of_rotation(experiment: Experiment, plan: RenderPlan, first: bool) -> 
     return found
 
 
-_last: list[tuple[tuple[object, ...], list[np.ndarray]]] = []
-"""Parts of the last experiment that its fractions depend on, and the fractions, for other crystals
-and the next shots."""
+_last: LastResult[list[np.ndarray]] = LastResult()
+"""Fractions of the last experiment, for other crystals and the next shots."""
 
 
 def angle_fractions(experiment: Experiment) -> list[np.ndarray]:
@@ -124,10 +123,9 @@ def angle_fractions(experiment: Experiment) -> list[np.ndarray]:
         experiment.body, experiment.decay, experiment.beam, experiment.detector, experiment.scan,
         experiment.attenuators, experiment.policy,
     )  # fmt: skip
-    # other threads may replace it meanwhile
-    for before, fractions_before in _last[:1]:
-        if all(map(is_, before, key)):
-            return fractions_before
+    kept = _last.of(key)
+    if kept is not None:
+        return kept
     attenuated, n_angles = pixel_fractions(experiment), len(experiment.spindle_angles)
     found = []
     for number in range(n_angles):
@@ -136,8 +134,7 @@ def angle_fractions(experiment: Experiment) -> list[np.ndarray]:
             fractions *= attenuated
         fractions.setflags(write=False)
         found.append(fractions)
-    _last[:] = [(key, found)]
-    return found
+    return _last.keep(found, key)
 
 
 def _background(plan: RenderPlan) -> RenderPlan:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from operator import is_
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.plan.attenuation import warn_of_mean_wavelength
+from cupysim.plan.last_result import LastResult
 from cupysim.quirks import Quirk
 
 PLACES = 16
@@ -38,9 +38,8 @@ LARGEST_SPACING, SPACING_OF_SHADOWS = 8, 2
 """Largest distance between computed pixels (pixels): without a beamstop, and with its shadow."""
 
 
-_last: list[tuple[tuple[object, ...], np.ndarray]] = []
-"""Parts of the last experiment on which its image depends, and the image, for other crystals and
-the next shots."""
+_last: LastResult[np.ndarray] = LastResult()
+"""Image of the last experiment, for other crystals and the next shots."""
 
 
 def path_image(experiment: Experiment) -> np.ndarray | None:
@@ -70,10 +69,9 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
     key = (
         experiment.backgrounds, experiment.beam, detector, experiment.attenuators, experiment.policy
     )  # fmt: skip
-    # other threads may replace it meanwhile
-    for before, image_before in _last[:1]:
-        if all(map(is_, before, key)):
-            return image_before
+    kept = _last.of(key)
+    if kept is not None:
+        return kept
     warn_of_mean_wavelength(experiment, "matter along the beam")
     panels = experiment.flat_panels
     found = np.zeros((len(panels), detector.n_slow, detector.n_fast), np.float32)
@@ -89,8 +87,7 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
         )
         image[: panel.n_slow, : panel.n_fast] = interpolated(coarse, nodes, slow, fast)
     found.setflags(write=False)
-    _last[:] = [(key, found)]
-    return found
+    return _last.keep(found, key)
 
 
 def _spacing(experiment: Experiment, matter: Sequence[Amorphous], panel: Panel) -> int:
