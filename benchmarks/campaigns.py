@@ -32,7 +32,7 @@ from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.execution.cluster import run_cluster
 from cupysim.campaign.execution.folder import create_folder
-from cupysim.campaign.execution.rendering import count_photons, render_shots, shots_in_chunk
+from cupysim.campaign.execution.rendering import pixels_of, render_shots, shots_in_chunk
 from cupysim.campaign.execution.runs import finish, run_here, run_processes
 from cupysim.campaign.execution.shards import Shard
 from cupysim.campaign.execution.work import Times
@@ -108,9 +108,9 @@ def bare_rate(file: str, folder: Path, ready: Any) -> float:
                     render_shots(campaign, shots[first:][:at_once], backend), first
                 ):
                     assert rendered is not None, error
-                    series.put(place, count_photons(campaign, rendered.shot, rendered.image))
+                    series.put(place, pixels_of(campaign, rendered.shot, rendered.image, 1))
                     if campaign.spots is not None:
-                        predict_spots(rendered.image.plan)
+                        predict_spots(rendered.image.plan, fewest=campaign.spots)
     return campaign.n_shots / (time.perf_counter() - began)
 
 

@@ -276,6 +276,8 @@ CUPYSIM_FUNCTION void accumulate_running(const Launch& launch, PixelBlock& pixel
 // Adds all orientations of the launch for one ray, crystal by crystal.
 template <class Policy, Shape shape, Factors factors, bool running>
 CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, PixelBlock& pixels, const RayConstants<Policy>& ray) {
+    // structure factors of zero add nothing
+    if (!running && launch.term_scale == 0.0) return;
     const Int each = launch.orientations_each;
     const Int end = launch.first_orientation + launch.n_orientations;
     for (Int first = launch.first_orientation; first < end;) {

@@ -116,8 +116,8 @@ def polarization_of_form(form: Array, direction: Components) -> Array:
 
     Parameters
     ----------
-    form : array, shape (6,)
-        Coefficients of one source, from `polarization_form`.
+    form : array, shape (6,), (6, 1) or (6, n)
+        Coefficients of one source, or of the source of each direction, from `polarization_form`.
     direction : tuple of 3 arrays, shape (n,)
         Direction of the scattered photons, unit vectors.
 
@@ -136,8 +136,8 @@ def polarization_slopes(form: Array, direction: Components) -> list[Array]:
 
     Parameters
     ----------
-    form : array, shape (6,)
-        Coefficients of one source, from `polarization_form`.
+    form : array, shape (6,), (6, 1) or (6, n)
+        Coefficients of one source, or of the source of each direction, from `polarization_form`.
     direction : tuple of 3 arrays, shape (n,)
         Direction of the scattered photons, unit vectors.
 

@@ -62,9 +62,9 @@ def _by_quadrature(e1: np.ndarray, e2: np.ndarray, e3: np.ndarray, phase: np.nda
 def _by_parts(e1: np.ndarray, e2: np.ndarray, e3: np.ndarray, x: np.ndarray) -> np.ndarray:
     slope_0, slope_1 = -e1, -e1 + 2.0 * e2 - 3.0 * e3
     curvature_1, third = 2.0 * e2 - 6.0 * e3, -6.0 * e3
-    cosine = np.cos(x)
-    found = (slope_1 * cosine - slope_0) / x**2 - curvature_1 * np.sin(x) / x**3
-    return found - third * (cosine - 1.0) / x**4
+    cosine, inverse = np.cos(x), 1.0 / x
+    bends = curvature_1 * np.sin(x) + third * (cosine - 1.0) * inverse
+    return (slope_1 * cosine - slope_0 - bends * inverse) * inverse * inverse
 
 
 def nearest_offset(projections: np.ndarray, zeta: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
@@ -109,14 +109,62 @@ def square_section(
         than half-way to the next reflection.
     """
     slopes = np.abs(projections) / n_cells
-    end = 1.0 / slopes.max(axis=1)
-    a, b, c = (slopes * end[:, None]).T
+    a, b, c = slopes.T
+    end = 1.0 / np.maximum(np.maximum(a, b), c)
+    a, b, c = a * end, b * end, c * end
     integral = (
         2.0
         * end
         * cosine_transform(a + b + c, a * b + b * c + c * a, a * b * c, 2.0 * np.pi * zeta * end)
     )
     return np.prod(n_cells) / cell_volume * np.maximum(integral, 0.0)
+
+
+def square_section_bound(
+    distance: np.ndarray, n_cells: np.ndarray, cells: np.ndarray, fudge: float
+) -> np.ndarray:
+    """Upper bound of `square_section` for all directions of the plane.
+
+    Parameters
+    ----------
+    distance : ndarray, shape (m, n)
+        Distances of reflections from the plane (1/m), for each orientation.
+    n_cells : ndarray, shape (3,)
+        Cells along a, b, c.
+    cells : ndarray, shape (m, 3, 3)
+        Rows a, b, c of each orientation (m).
+    fudge : float
+        Not used for this shape.
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+        Bounds (1/m^2).
+
+    Notes
+    -----
+    The overlap g(t) of the crystal with itself is a product of factors 1 - s_i t, with s_i =
+    |n.a_i*|/N_i. It is convex and falls to zero at T. So g is at most 1 - t/T, and the section at
+    most (Na Nb Nc/V) T. T is at most the longest diagonal of the crystal, because the unit normal
+    n is sum (n.a_i*) a_i. Partial integration gives g'(0) as another bound: -g' is positive and
+    falls, so the integral of -g' sin(2 pi zeta t) is at most -g'(0)/(pi zeta), and the section is
+    at most (Na Nb Nc/V) sum(s_i)/(pi zeta)^2.
+    """
+    del fudge
+    edges = n_cells[:, None] * cells
+    signs = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]])
+    diagonal = np.linalg.norm(signs @ edges, axis=-1).max(axis=-1)
+    steepest = np.linalg.norm(np.linalg.inv(edges), axis=-2).sum(axis=-1)
+    height = np.prod(n_cells) / np.abs(np.linalg.det(cells))
+    return _section_bound(height, diagonal, steepest / np.pi**2, distance)
+
+
+def _section_bound(
+    height: np.ndarray, near: np.ndarray, far: np.ndarray, distance: np.ndarray
+) -> np.ndarray:
+    """The smaller of the bounds height x near, and height x far / distance^2."""
+    squares = np.maximum(distance * distance, (far / near)[:, None])
+    return np.asarray((height * far)[:, None] / squares)
 
 
 def round_section(
@@ -147,6 +195,39 @@ def round_section(
     integral = 12.0 / np.pi * transform
     height = (np.prod(n_cells) * SPHERE_IN_CUBE) ** 2
     return height * np.maximum(integral, 0.0) / (length * cell_volume * np.prod(widths))
+
+
+def round_section_bound(
+    distance: np.ndarray, n_cells: np.ndarray, cells: np.ndarray, fudge: float
+) -> np.ndarray:
+    """Upper bound of `round_section` for all directions of the plane.
+
+    Parameters
+    ----------
+    distance, n_cells, cells
+        As for `square_section_bound`.
+    fudge : float
+        Factor of the squared distance from a reflection.
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+        Bounds (1/m^2).
+
+    Notes
+    -----
+    The section is 12 C/(pi L) times constants, with L^2 = sum (n.a_i*/w_i)^2, and the transform C
+    of g = 1 - 3t/2 + t^3/2 at the phase 2 pi zeta/L. C is at most 3/8, its value at zero, and as
+    for `square_section_bound` at most 2 g'(0)/phase^2, here 3/phase^2. The unit normal n is sum
+    (n.a_i*/w_i) w_i a_i, so L lies between the inverses of the largest and of the smallest
+    singular value of the matrix of w_i a_i.
+    """
+    widths = n_cells * np.sqrt(fudge)
+    singular = np.linalg.svd(widths[:, None] * cells, compute_uv=False)
+    near = 0.375 * singular[:, 0]
+    far = 3.0 / (singular[:, -1] * (2.0 * np.pi) ** 2)
+    height = 12.0 / np.pi * (np.prod(n_cells) * SPHERE_IN_CUBE) ** 2 / np.prod(widths)
+    return _section_bound(height / np.abs(np.linalg.det(cells)), near, far, distance)
 
 
 def gauss_section(distance: np.ndarray, height: float, fudge: float) -> np.ndarray:

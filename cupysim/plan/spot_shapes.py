@@ -88,8 +88,8 @@ class SpotShape:
         F_latt as a function of this variable, and `SpotSize`.
     section : callable
         Integral of F_latt^2 over the Ewald sphere near a reflection. The arguments are distance,
-        height and fudge if `measure` is DISTANCE. Otherwise they are projections, distance,
-        numbers of cells, volume and fudge.
+        height and fudge if `measure` is DISTANCE; it must not rise with the distance. Otherwise
+        they are projections, distance, numbers of cells, volume and fudge.
     squared_slopes : callable, optional
         Function of offsets and `SpotSize`; returns F_latt^2 and its derivatives. None if the shape
         has no derivatives.
@@ -102,6 +102,10 @@ class SpotShape:
         Upper bound of the derivatives of F_latt^2. Further arguments are `fudge`, and whether the
         bound must hold for derivatives with respect to sizes. None if there is no bound;
         derivatives within a tolerance then leave nothing out.
+    section_bound : callable, optional
+        Upper bound of `section` for all directions. The arguments are distances, numbers of cells,
+        cells and fudge. None if there is no such bound, or if `measure` is DISTANCE, for which
+        the bound follows from `section`.
     kernel : Shape, optional
         The kernel's shape that computes this one, if it has another name.
     always_double : bool
@@ -114,6 +118,7 @@ class SpotShape:
     squared_slopes: Callable[[Indices, SpotSize], lattice_factor.Slopes] | None = None
     bound: Callable[..., np.ndarray] | None = None
     slope_bound: Callable[..., np.ndarray] | None = None
+    section_bound: Callable[..., np.ndarray] | None = None
     kernel: Shape | None = None
     always_double: bool = False
 
@@ -161,6 +166,37 @@ class SpotShape:
         if self.measure is not Measure.DISTANCE:
             return self.bound(offsets, size.n_cells, size.fudge)
         return self.bound(_least_distance(offsets, size), size.height)
+
+    def largest_sections(
+        self, distance: np.ndarray, cells: np.ndarray, size: SpotSize
+    ) -> np.ndarray:
+        """Compute an upper bound of the integral of F_latt^2 over the Ewald sphere.
+
+        Parameters
+        ----------
+        distance : ndarray, shape (m, n)
+            Distances of reflections from the sphere (1/m), for each orientation.
+        cells : ndarray, shape (m, 3, 3)
+            Rows a, b, c of each orientation (m).
+        size : SpotSize
+            Size of the spots.
+
+        Returns
+        -------
+        ndarray, shape (m, n)
+            Bounds (1/m^2), whatever the direction of the reflection; infinite if the shape has
+            none.
+        """
+        if self.measure is Measure.DISTANCE:
+            # steepness: spot widths per distance in reciprocal space, between its extremes
+            to_spot = size.scaled_axes.T @ cells
+            singular = np.linalg.svd(to_spot, compute_uv=False)
+            flattest = distance * singular[:, -1:]
+            stretch = np.abs(np.linalg.det(to_spot)) / singular[:, 0]
+            return self.section(flattest, size.height, size.fudge) / stretch[:, None]
+        if self.section_bound is None:
+            return np.full(distance.shape, np.inf)
+        return self.section_bound(distance, size.n_cells, cells, size.fudge)
 
     def slopes_bound(self, offsets: np.ndarray, size: SpotSize, with_sizes: bool) -> np.ndarray:
         """Compute an upper bound of the derivatives of F_latt^2.
@@ -290,6 +326,7 @@ SPOT_SHAPES: dict[Shape, SpotShape] = {
         _square_slopes,
         _square_bound,
         _square_slope_bound,
+        spot_profiles.square_section_bound,
     ),
     Shape.ROUND: SpotShape(
         Measure.OFFSETS,
@@ -298,6 +335,7 @@ SPOT_SHAPES: dict[Shape, SpotShape] = {
         _round_slopes,
         spot_bounds.round_crystal,
         spot_bounds.round_slopes,
+        spot_profiles.round_section_bound,
     ),
     Shape.GAUSS: _GAUSS,
     Shape.TOPHAT: SpotShape(

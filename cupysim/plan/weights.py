@@ -26,8 +26,10 @@ class RayPath:
 
     Parameters
     ----------
-    shot, panel, source, layer : int
-        Numbers of shot, panel, source and sensor layer.
+    shot, panel, layer : int
+        Numbers of shot, panel and sensor layer.
+    source : int or ndarray of int, shape (n,)
+        Number of the source, one for all rays or one for each.
     airpath : ndarray, shape (n,)
         Length of the path of each ray (m).
     direction : tuple of 3 ndarray, shape (n,)
@@ -36,7 +38,7 @@ class RayPath:
 
     shot: int
     panel: int
-    source: int
+    source: int | np.ndarray
     layer: int
     airpath: np.ndarray
     direction: Components
@@ -133,10 +135,10 @@ def weight_slopes(plan: RenderPlan, path: RayPath) -> WeightSlopes:
         direction = [normal * component for component in axis]
     if plan.polar_use is Use.EACH:
         sources = plan.sources
-        only = path.shot, slice(path.source, path.source + 1)
-        (form,) = polarization_form(
+        only = path.shot, np.atleast_1d(path.source)
+        form = polarization_form(
             sources.kahn[only], sources.incident[only], sources.polarization_axis[only]
-        )
+        ).T
         factor = polarization_of_form(form, path.direction)
         slopes = polarization_slopes(form, path.direction)
         direction = [one + slope / factor for one, slope in zip(direction, slopes, strict=True)]

@@ -9,24 +9,21 @@ import numpy as np
 
 from cupysim.errors import CupysimWarning
 from cupysim.maths.arrays import norm
-from cupysim.maths.polarization import polarization_form
 from cupysim.maths.resolution import largest_scattering
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure, SpotSize, spot_size
 from cupysim.plan.structure_factor import nearest_factor
+from cupysim.prediction.ewald_shell import indices_in_shell
 
 LOBES = 8.0
 """Largest distance of a spot from the sphere, in widths of the transform's central peak."""
 
 MOST_INDICES = 2e8
-"""Largest number of Miller indices that are searched; the search takes some seconds."""
+"""Largest number of Miller indices within the limits of the search."""
 
 MOST_CANDIDATES = 1e6
 """Largest number of reflections near the sphere. More reflections would overlap everywhere."""
-
-INDICES_AT_ONCE = 2**20
-"""Number of Miller indices that are searched at a time."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,6 @@ class Steps:
         Directions of the photons, unit vectors.
     wavenumbers : ndarray, shape (n,)
         1/wavelength (1/m).
-    forms : ndarray, shape (n, 6)
-        Polarization factors as quadratic forms.
     sources : ndarray of int, shape (n,)
         Numbers of the sources.
     """
@@ -50,7 +45,6 @@ class Steps:
     cells: np.ndarray
     incident: np.ndarray
     wavenumbers: np.ndarray
-    forms: np.ndarray
     sources: np.ndarray
 
     def __len__(self) -> int:
@@ -107,13 +101,10 @@ def steps_of(plan: RenderPlan, shot: int, crystal: int, most: int) -> Steps:
     cells = apply_matrix(rotations[domain][:, None], phi_cells[phi])
     which = numbers % n_sources
     wavenumbers = 1.0 / sources.wavelength[shot][which]
-    forms = polarization_form(
-        sources.kahn[shot], sources.incident[shot], sources.polarization_axis[shot]
-    )
-    return Steps(cells, sources.incident[shot][which], wavenumbers, forms[which], which)
+    return Steps(cells, sources.incident[shot][which], wavenumbers, which)
 
 
-def spot_reach(plan: RenderPlan, size: SpotSize, cell: np.ndarray) -> float:
+def spot_reach(plan: RenderPlan, size: SpotSize, cells: np.ndarray) -> np.ndarray:
     """Distance from a reflection (1/m) up to which a spot is taken into account.
 
     Parameters
@@ -122,20 +113,21 @@ def spot_reach(plan: RenderPlan, size: SpotSize, cell: np.ndarray) -> float:
         Plan of the image.
     size : SpotSize
         Size of the spots.
-    cell : ndarray, shape (3, 3)
-        Rows a, b, c (m).
+    cells : ndarray, shape (n, 3, 3)
+        Rows a, b, c (m) of each orientation.
 
     Returns
     -------
-    float
+    ndarray, shape (n,)
         `LOBES` divided by the shortest edge of the crystal. The widths of some spots do not follow
         from the edges; then it is at least `LOBES` times their largest width.
     """
     shape, counts = SPOT_SHAPES[plan.crystals.shape], np.asarray(size.n_cells, dtype=np.float64)
-    shortest = float((counts * norm(cell)).min())
+    shortest = (counts * norm(cells)).min(axis=-1)
     if shape.measure is Measure.DISTANCE:
-        shortest = min(shortest, float(np.linalg.svd(size.scaled_axes.T @ cell)[1].min()))
-    return LOBES / shortest
+        widths = np.linalg.svd(size.scaled_axes.T @ cells, compute_uv=False)
+        shortest = np.minimum(shortest, widths.min(axis=-1))
+    return np.asarray(LOBES / shortest)
 
 
 def toward_panel(plan: RenderPlan, at: tuple[int, int], candidates: Candidates) -> np.ndarray:
@@ -214,7 +206,7 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
     cone = norm(sources.incident[shot] - middle.incident[0]).max()
     wavenumbers = 1.0 / sources.wavelength[shot]
     band = np.abs(wavenumbers - middle.wavenumbers[0]).max() / middle.wavenumbers[0]
-    width = spot_reach(plan, spot_size(crystals, (shot, crystal)), cell)
+    width = float(spot_reach(plan, spot_size(crystals, (shot, crystal)), cell[None])[0])
     shape = tuple(int(n) for n in high - low + 1)
     total = float(np.prod([float(n) for n in shape]))
     # volume of a shell around the part of the sphere that the detector covers
@@ -230,28 +222,24 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
             stacklevel=3,
         )
         return Candidates.none()
-    found, rays = [], []
-    for start in range(0, int(total), INDICES_AT_ONCE):
-        numbers = np.arange(start, min(start + INDICES_AT_ONCE, int(total)))
-        hkl = np.stack(np.unravel_index(numbers, shape), axis=-1) + low
-        q = hkl @ star.T
-        length = norm(q)
-        ray = q + middle.incident[0] * middle.wavenumbers[0]
-        zeta = norm(ray) - middle.wavenumbers[0]
-        near = (np.abs(zeta) <= width + length * spread) & (length <= limit + width)
-        near &= length > 0.0
-        if plan.dmin > 0.0:
-            near &= length <= 1.0 / plan.dmin
-        found.append(hkl[near])
-        rays.append(ray[near] / norm(ray[near])[:, None])
-    hkl = np.concatenate(found)
+    beam = middle.incident[0] * middle.wavenumbers[0]
+    longest = limit + width
+    hkl = indices_in_shell(star, beam, width + longest * spread, longest, np.stack([low, high]))
+    q = hkl @ star.T
+    rays = q + beam
+    length, reach = norm(q), norm(rays)
+    near = np.abs(reach - middle.wavenumbers[0]) <= width + length * spread
+    near &= (length <= longest) & (length > 0.0)
+    if plan.dmin > 0.0:
+        near &= length <= 1.0 / plan.dmin
+    hkl, rays = hkl[near], rays[near] / reach[near, None]
     h, k, l = hkl.T.astype(np.float64)
     channels = range(len(plan.factors.table))
     amplitudes = np.stack([nearest_factor(plan.factors, each, (h, k, l)) for each in channels])
     used = (amplitudes != 0.0).any(axis=0)
     # another orientation turns q, which is at most two wavenumbers long, and the ray with it
     angle = 2.0 * spread + cone + width / middle.wavenumbers[0]
-    return Candidates(hkl[used], amplitudes[:, used], np.concatenate(rays)[used], 2.0 * angle)
+    return Candidates(hkl[used], amplitudes[:, used], rays[used], 2.0 * angle)
 
 
 def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 
 from cupysim.errors import CupysimWarning
-from cupysim.maths import spot_profiles
-from cupysim.maths.arrays import norm
-from cupysim.maths.pixel_factors import capture_fraction
-from cupysim.maths.polarization import polarization_of_form
 from cupysim.optional_libraries import require
 from cupysim.plan.render_plan import RenderPlan, Use
-from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure, SpotSize, spot_size
-from cupysim.plan.weights import RayPath, term_weight
-from cupysim.prediction.candidates import (
-    Candidates,
-    Steps,
-    candidates_of,
-    spot_reach,
-    steps_of,
-    toward_panel,
-)
+from cupysim.prediction.candidates import Candidates, candidates_of, steps_of, toward_panel
+from cupysim.prediction.step_sums import ReflectionsOfPanel
 
 SPOT = np.dtype(
     [
@@ -87,7 +75,7 @@ MOST_STEPS = 1000
 """Largest number of steps that are used. It is enough for a mean."""
 
 
-def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
+def predict_spots(plan: RenderPlan, shot: int = 0, fewest: float = 0.0) -> Spots:
     """Predict the spots of an image.
 
     Parameters
@@ -96,6 +84,9 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
         Plan of the image.
     shot : int, optional
         Number of the shot in the plan.
+    fewest : float, optional
+        Photons that a spot needs. Weaker spots are left out; most of them are not computed, because
+        an upper bound of their photons is smaller.
 
     Returns
     -------
@@ -135,8 +126,11 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
             0 if part.diffuse.diffuse_only or is_dark else part.crystals.n_crystals
         ):
             near = candidates_of(part, shot, crystal)
+            # the photons of several kinds of domains add up
+            needed = fewest if len(plan.parts) == 1 else 0.0
             found = [
-                _panel_spots(part, shot, panel, crystal, near) for panel in range(plan.shape[1])
+                _panel_spots(part, shot, panel, crystal, near, needed)
+                for panel in range(plan.shape[1])
             ]
             spots = np.concatenate(found)
             number = int(part.crystals.numbers[shot, crystal])
@@ -150,7 +144,8 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     for kinds in by_crystal.values():
         spots = kinds[0][1] if len(kinds) == 1 else _mean_of_kinds(kinds)
         strongest = spots["photons"].max(initial=0.0)
-        tables.append(spots[spots["photons"] > WEAKEST * strongest])
+        enough = (spots["photons"] > WEAKEST * strongest) & (spots["photons"] >= fewest)
+        tables.append(spots[enough])
     spots = np.concatenate(tables)
     return spots[np.argsort(-spots["photons"], kind="stable")].view(Spots)
 
@@ -181,26 +176,30 @@ def _mean_of_kinds(kinds: list[tuple[float, np.ndarray]]) -> np.ndarray:
 
 
 def _panel_spots(
-    plan: RenderPlan, shot: int, panel: int, crystal: int, candidates: Candidates
+    plan: RenderPlan, shot: int, panel: int, crystal: int, candidates: Candidates, fewest: float
 ) -> np.ndarray:
-    size = spot_size(plan.crystals, (shot, crystal))
     seen = toward_panel(plan, (shot, panel), candidates)
     hkl, squares = candidates.hkl[seen], candidates.amplitudes[:, seen] ** 2
     if len(hkl) == 0:
         return np.empty(0, dtype=SPOT)
     most = min(MOST_STEPS, max(1, int(LARGEST_WORK / len(hkl))))
     steps = steps_of(plan, shot, crystal, most)
-    sums = np.zeros((len(hkl), 4))  # photons, photons x fast, photons x slow, excitation
-    for number in range(len(steps)):
-        _add_step(plan, shot, panel, steps, number, hkl, squares, size, sums)
-    scale = _share(plan) * plan.photons_per_squared_electron[shot]
-    photons = scale * sums[:, 0] / len(steps)
+    reflections = ReflectionsOfPanel(plan, shot, crystal, panel, steps, hkl, squares)
+    scale = _share(plan) * plan.photons_per_squared_electron[shot] / len(steps)
+    fractions = None if plan.fractions is None else plan.fractions[panel]
+    if fewest > 0.0:
+        largest = scale * (1.0 if fractions is None else float(fractions.max(initial=0.0)))
+        if largest == 0.0:
+            return np.empty(0, dtype=SPOT)
+        reflections = reflections.with_photons(fewest / largest)
+    hkl, squares, sums = reflections.hkl, reflections.squares, reflections.sums()
+    photons = scale * sums.photons
     found = np.zeros(len(hkl), dtype=SPOT)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found["fast"], found["slow"] = (sums[:, i] / sums[:, 0] for i in (1, 2))
+        found["fast"], found["slow"] = sums.fast / sums.photons, sums.slow / sums.photons
     found["h"], found["k"], found["l"] = hkl.T
     found["F"], found["photons"] = np.sqrt(squares.mean(axis=0)), photons
-    found["excitation"], found["panel"] = sums[:, 3] / len(steps), panel
+    found["excitation"], found["panel"] = sums.excitation / len(steps), panel
     rows, columns = plan.rows, plan.columns
     inside = (found["fast"] >= columns.start) & (found["fast"] <= columns.stop)
     inside &= (found["slow"] >= rows.start) & (found["slow"] <= rows.stop) & (photons > 0.0)
@@ -209,116 +208,11 @@ def _panel_spots(
         fast, slow = np.minimum(fast, plan.shape[3] - 1), np.minimum(slow, plan.shape[2] - 1)
         inside &= plan.mask[panel][slow, fast]
     found = found[inside]
-    if plan.fractions is not None:
+    if fractions is not None:
         rows, columns = (
             np.clip(found[name].astype(int), 0, n - 1)
             for name, n in (("slow", plan.shape[2]), ("fast", plan.shape[3]))
         )
-        found["photons"] *= plan.fractions[panel][rows, columns]
+        found["photons"] *= fractions[rows, columns]
         found = found[found["photons"] > 0.0]
     return found
-
-
-def _add_step(
-    plan: RenderPlan,
-    shot: int,
-    panel: int,
-    steps: Steps,
-    number: int,
-    hkl: np.ndarray,
-    squares: np.ndarray,
-    size: SpotSize,
-    sums: np.ndarray,
-) -> None:
-    """Add the contribution of one orientation and source to the sums of each reflection."""
-    cell, wavenumber = steps.cells[number], steps.wavenumbers[number]
-    star = np.linalg.inv(cell)
-    ray = hkl @ star.T + steps.incident[number] * wavenumber
-    length = norm(ray)
-    zeta = length - wavenumber
-    near = np.flatnonzero(np.abs(zeta) <= spot_reach(plan, size, cell))
-    ray, zeta = ray[near], zeta[near]
-    normal = ray / length[near, None]
-    projections = normal @ star
-    volume = abs(float(np.linalg.det(cell)))
-    shape = SPOT_SHAPES[plan.crystals.shape]
-    if shape.measure is Measure.DISTANCE:
-        # matrix from dq to the vector that measures the distance from the reflection
-        to_spot = size.scaled_axes.T @ cell
-        from_spot = np.linalg.inv(to_spot)
-        slopes = normal @ from_spot
-        steepness = norm(slopes)
-        stretch = steepness * abs(float(np.linalg.det(to_spot)))
-        section, whole = (
-            shape.section(distance / steepness, size.height, size.fudge) / stretch
-            for distance in (zeta, 0.0 * zeta)
-        )
-        shift = (zeta / steepness**2)[:, None] * (slopes @ from_spot.T)
-    elif shape.measure in (Measure.INDICES, Measure.OFFSETS):
-        section, whole = (
-            shape.section(projections, distance, size.n_cells, volume, size.fudge)
-            for distance in (zeta, 0.0 * zeta)
-        )
-        shift = -spot_profiles.nearest_offset(projections, zeta, size.n_cells) @ star.T
-    else:
-        assert_never(shape.measure)
-    direction = ray - shift
-    direction /= norm(direction)[:, None]
-    fast, slow, hits, captured, airpath = _on_panel(plan, shot, panel, direction)
-    form = steps.forms[number]
-    x, y, z = direction.T
-    polar = polarization_of_form(form, (x, y, z)) if plan.sources.polarized else 1.0
-    source = int(steps.sources[number])
-    path = RayPath(shot, panel, source, 0, airpath, (x, y, z))
-    weight, _ = term_weight(plan, path)
-    square = squares[int(plan.sources.channel[source])][near]
-    photons = square * np.where(hits, weight * section / wavenumber**2 * polar * captured, 0.0)
-    sums[near, 0] += photons
-    sums[near, 1] += photons * fast
-    sums[near, 2] += photons * slow
-    sums[near, 3] += section / whole
-
-
-def _on_panel(
-    plan: RenderPlan, shot: int, panel: int, direction: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    """Fast and slow positions (pixels), hits of the panel, absorbed fractions and paths (m)."""
-    panels, at = plan.panels, (shot, panel)
-    parallax = direction @ panels.normal[at]
-    step, attenuation = float(panels.layer_step[at]), float(panels.attenuation[at])
-    # the mean depth: with quirk Q15 all layers count equally, otherwise by what they absorb
-    layer = np.full(len(direction), 0.5 * (panels.n_layers - 1))
-    if plan.capture_use is Use.EACH:
-        slant = step * attenuation / parallax
-        layer = _mean_layer(slant, panels.n_layers)
-    origin = panels.origin[at] + (layer * step)[:, None] * panels.normal[at]
-    # origin + f fast + s slow = r direction, even if fast and slow are not perpendicular
-    across = np.cross(panels.fast[at], panels.slow[at])
-    approach = direction @ across
-    solvable = np.abs(approach) > 1e-9
-    distance = (origin @ across) / np.where(solvable, approach, 1.0)
-    place = distance[:, None] * direction - origin
-    fast = place @ np.cross(panels.slow[at], across) / (across @ across)
-    slow = place @ np.cross(across, panels.fast[at]) / (across @ across)
-    captured = np.full(len(direction), float(panels.n_layers))
-    if not panels.absorbs_all:
-        with np.errstate(over="ignore", invalid="ignore"):
-            n_layers = panels.n_layers
-            if plan.capture_use is Use.EACH:
-                captured = capture_fraction(0, n_layers * step, attenuation, parallax)
-            else:
-                # all layers get the absorbed fraction of the last layer (quirk Q15)
-                last = capture_fraction(n_layers - 1, step, attenuation, parallax)
-                captured = n_layers * last
-            captured = np.nan_to_num(captured, posinf=0.0, neginf=0.0)
-    hits = solvable & (distance > 0.0)
-    fast, slow = fast / float(panels.pixel_fast[at]), slow / float(panels.pixel_slow[at])
-    return fast, slow, hits, captured, distance
-
-
-def _mean_layer(slant: np.ndarray, n_layers: int) -> np.ndarray:
-    """Mean number of the layer that absorbs a photon, from the optical thickness of a layer."""
-    layers = np.arange(n_layers)
-    with np.errstate(over="ignore", invalid="ignore"):
-        reached = np.exp(-np.abs(slant)[:, None] * layers)
-        return np.nan_to_num((reached * layers).sum(axis=1) / reached.sum(axis=1))

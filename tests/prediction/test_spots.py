@@ -11,6 +11,7 @@ from cupysim.api import from_args, simulate
 from cupysim.errors import CupysimWarning
 from cupysim.image import Image
 from cupysim.plan.planning import make_plan
+from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure, spot_size
 from cupysim.prediction.spots import SPOT, predict_spots
 
 COMMON = (
@@ -79,6 +80,47 @@ def test_spots_are_where_and_as_bright_as_predicted(case: str) -> None:
     assert np.median(found[:, 0]) == pytest.approx(1.0, abs=PHOTONS)
     assert np.quantile(np.abs(found[:, 0] - 1.0), 0.8) < wide * PHOTONS
     assert np.median(found[:, 1]) < PLACE
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_spots_with_enough_photons_are_those_of_the_whole_list(case: str) -> None:
+    """Reflections that certainly have too few photons are not computed; no other one is lost."""
+    plan = make_plan(from_args(f"{COMMON} {CASES[case]}"))
+    every = predict_spots(plan)
+    for rank in (1, 20, len(every) - 1):
+        # sums over other groups of steps may be rounded differently
+        fewest = float(every["photons"][rank]) * (1.0 - 1e-9)
+        some, expected = predict_spots(plan, fewest=fewest), every[every["photons"] >= fewest]
+        np.testing.assert_array_equal(some[["h", "k", "l"]], expected[["h", "k", "l"]])
+        for name in ("fast", "slow", "photons", "excitation"):
+            np.testing.assert_allclose(some[name], expected[name], rtol=1e-10)
+    assert len(predict_spots(plan, fewest=2.0 * float(every["photons"][0]))) == 0
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sections_are_within_their_bounds(case: str) -> None:
+    """The bound holds for all directions, and for the shapes that have one it is not far above."""
+    plan = make_plan(from_args(f"{COMMON} {CASES[case]}"))
+    size, shape = spot_size(plan.crystals, (0, 0)), SPOT_SHAPES[plan.crystals.shape]
+    cell = plan.crystals.phi_cells[0, 0, :1]
+    random = np.random.default_rng(1)
+    normals = random.normal(size=(4000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    widths = 1.0 / float((np.asarray(size.n_cells) * np.linalg.norm(cell[0], axis=1)).min())
+    distances = random.uniform(0.0, 3.0 * widths, 4000) * (random.random(4000) > 0.1)
+    if shape.measure is Measure.DISTANCE:
+        to_spot = size.scaled_axes.T @ cell[0]
+        steepness = np.linalg.norm(normals @ np.linalg.inv(to_spot), axis=1)
+        sections = shape.section(distances / steepness, size.height, size.fudge)
+        sections /= steepness * abs(np.linalg.det(to_spot))
+    else:
+        projections, volume = normals @ np.linalg.inv(cell[0]), abs(np.linalg.det(cell[0]))
+        sections = shape.section(projections, distances, size.n_cells, volume, size.fudge)
+    bounds = shape.largest_sections(distances[None], cell, size)[0]
+    assert (sections <= bounds * (1.0 + 1e-9)).all()
+    if np.isfinite(bounds).all():
+        # for some directions, the bound is close
+        assert sections.max() > 0.3 * bounds.max()
 
 
 def test_parallax() -> None:

@@ -110,7 +110,7 @@ def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estima
                 render, noise = render + ready - began, noise + noisy - ready
                 written = time.perf_counter()
                 if campaign.spots is not None:
-                    predict_spots(image.plan)
+                    predict_spots(image.plan, fewest=campaign.spots)
                 write, spots = write + written - noisy, spots + time.perf_counter() - written
             began = time.perf_counter()
         write += time.perf_counter() - began

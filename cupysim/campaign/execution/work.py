@@ -311,8 +311,7 @@ def _total_and_largest(pixels: np.ndarray) -> tuple[float, float]:
 
 def _with_spots(rendered: RenderedShot, fewest: float) -> RenderedShot:
     """Add the predicted spots that have at least `fewest` expected photons."""
-    spots = predict_spots(rendered.image.plan)
-    return replace(rendered, spots=spots[spots["photons"] >= fewest])
+    return replace(rendered, spots=predict_spots(rendered.image.plan, fewest=fewest))
 
 
 def _checked(item: Any) -> Any:

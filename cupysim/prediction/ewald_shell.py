@@ -1,0 +1,93 @@
+"""Miller indices of the reflections in a shell around the Ewald sphere."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cupysim.maths.arrays import norm
+
+MARGIN = 1e-6
+"""Added to both ends of a range of l, so that rounding errors do not exclude its last index."""
+
+
+def indices_in_shell(
+    star: np.ndarray, beam: np.ndarray, thickness: float, longest: float, ends: np.ndarray
+) -> np.ndarray:
+    """Find the Miller indices of scattering vectors near the Ewald sphere.
+
+    Parameters
+    ----------
+    star : ndarray, shape (3, 3)
+        Columns a*, b*, c* (1/m).
+    beam : ndarray, shape (3,)
+        Wave vector of the incident photons (1/m). The Ewald sphere has its length as radius.
+    thickness : float
+        Largest distance from the sphere (1/m).
+    longest : float
+        Largest length of the scattering vectors (1/m).
+    ends : ndarray of int, shape (2, 3)
+        First and last h, k, l to consider.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, 3)
+        All indices within these limits, sorted by h, then k, then l. A few lie slightly outside,
+        because ranges of l are rounded outwards.
+
+    Notes
+    -----
+    If two indices are given, the wave vector of the scattered photons is a linear function of the
+    third one, x. The squares of its length and of that of the scattering vector are quadratic
+    functions of x, and the limits of x are their roots. x is the index with the widest range, so
+    that there are few pairs of the others.
+    """
+    widths = ends[1] - ends[0] + 1
+    inner = int(np.argmax(widths))
+    outer = [axis for axis in range(3) if axis != inner]
+    pairs = np.stack(
+        np.meshgrid(*(np.arange(ends[0, i], ends[1, i] + 1) for i in outer), indexing="ij"), axis=-1
+    ).reshape(-1, 2)
+    start, along = pairs @ star[:, outer].T, star[:, inner]
+    radius = float(norm(beam))
+    first, last = _between_roots(start, along, longest)
+    low, high = _between_roots(start + beam, along, radius + thickness)
+    first = np.maximum(np.maximum(first, low), float(ends[0, inner]))
+    last = np.minimum(np.minimum(last, high), float(ends[1, inner]))
+    hole_first, hole_last = _between_roots(start + beam, along, max(radius - thickness, 0.0))
+    has_hole = hole_last - hole_first > 2.0 * MARGIN
+    ranges = (
+        (first, np.where(has_hole, np.minimum(last, hole_first), last)),
+        (np.where(has_hole, np.maximum(first, hole_last), np.inf), last),
+    )
+    found = np.concatenate([_integers_between(*limits) for limits in ranges])
+    indices = np.empty((len(found), 3), dtype=np.int64)
+    indices[:, outer], indices[:, inner] = pairs[found[:, 0]], found[:, 1]
+    place = np.ravel_multi_index(tuple((indices - ends[0]).T), tuple(widths))
+    order = np.argsort(place)
+    # an index at both ends of a narrow hole is in both ranges
+    is_new = np.diff(place[order], prepend=-1) > 0
+    return indices[order[is_new]]
+
+
+def _integers_between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Numbers of ranges, and all integers in them; shape (n, 2). Ranges may be empty."""
+    used = np.flatnonzero(low - MARGIN <= high + MARGIN)
+    begin = np.ceil(low[used] - MARGIN).astype(np.int64)
+    count = np.maximum(np.floor(high[used] + MARGIN).astype(np.int64) - begin + 1, 0)
+    place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.stack([np.repeat(used, count), np.repeat(begin, count) + place], axis=1)
+
+
+def _between_roots(
+    start: np.ndarray, along: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last x for which start + x along is within a sphere around the origin.
+
+    Where there is none, the first is infinite and the last minus infinite.
+    """
+    square = float(along @ along)
+    middle = -(start @ along) / square
+    left = (radius**2 - (start * start).sum(axis=1)) / square + middle**2
+    inside = left >= 0.0
+    half = np.sqrt(np.where(inside, left, 0.0))
+    return np.where(inside, middle - half, np.inf), np.where(inside, middle + half, -np.inf)
