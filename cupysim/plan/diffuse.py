@@ -11,7 +11,8 @@ from cupysim.models.diffuse import DiffuseModel
 from cupysim.models.experiment import Experiment
 from cupysim.plan.diffuse_table import NO_DIFFUSE, DiffuseTable
 from cupysim.plan.factor_table import FactorTable
-from cupysim.plan.spot_shapes import Indices, spot_axes
+from cupysim.plan.spot_axes import spot_axes
+from cupysim.plan.spot_shapes import Indices
 from cupysim.plan.structure_factor import nearest_factor
 
 

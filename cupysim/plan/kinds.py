@@ -13,7 +13,7 @@ from cupysim.models.domain_kinds import WHOLE, DomainKind, domain_kinds
 from cupysim.models.experiment import Experiment
 from cupysim.models.spot_shape import Shape, size_matrix
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.plan.spot_shapes import spot_axes
+from cupysim.plan.spot_axes import spot_axes
 from cupysim.quirks import Quirk
 
 KindPlan: TypeAlias = tuple[DomainKind, RenderPlan]

@@ -28,7 +28,7 @@ from cupysim.plan.joining import add_crystals, add_kinds
 from cupysim.plan.kinds import ONES, KindPlan, kind_plans
 from cupysim.plan.path_scattering import path_image
 from cupysim.plan.render_plan import CrystalTable, Panels, RenderPlan, SourceTable, Use
-from cupysim.plan.spot_shapes import spot_axes
+from cupysim.plan.spot_axes import spot_axes
 from cupysim.quirks import Quirk
 
 if TYPE_CHECKING:

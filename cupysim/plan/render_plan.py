@@ -138,7 +138,7 @@ class CrystalTable(Table):
     spot_axes : ndarray, shape (n_shots, n_crystals, 3, 3)
         For Gaussian and top-hat spots: vectors that the offsets from a reflection multiply to give
         its distance. Rows a*, b*, c* (1/Angstrom) before spindle and mosaic rotations; if quirk Q6
-        is corrected, the axes from `cupysim.plan.spot_shapes.spot_axes`.
+        is corrected, the axes from `cupysim.plan.spot_axes.spot_axes`.
     spot_counts : ndarray, shape (n_shots, n_crystals, 3)
         Three numbers; their product multiplies this distance. Na, Nb, Nc, or ones if quirk Q6 is
         corrected.
