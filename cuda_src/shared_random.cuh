@@ -253,14 +253,8 @@ class BlockDeviates {
         Ahead& seeds = ahead[stream];
         if (!seeds.is_started) start(stream);
         if (seeds.end > 0) state.seeds[stream] = seeds.drawn[seeds.end - 1].value;
-        std::int64_t seed = state.seeds[stream];
-        std::uint64_t first[STEPS];
-        for (std::uint64_t& next : first) {
-            seed = seed * MULTIPLIER % MODULUS;
-            next = static_cast<std::uint64_t>(seed);
-        }
         Words steps[STEP_VECTORS];
-        std::memcpy(steps, first, sizeof steps);
+        begin_steps(state.seeds[stream], steps);
         std::uint64_t wide[AT_ONCE];
         std::int32_t values[AT_ONCE];
         for (int i = 0; i < AT_ONCE; i += STEPS) {

@@ -5,6 +5,7 @@
 // if all numbers within the bound of the error lead to the same count, or have the same rounding to single precision.
 #pragma once
 #include <atomic>
+#include <limits>
 
 #include "angles.cuh"
 #include "photon_noise.cuh"
@@ -14,11 +15,13 @@ namespace cupysim {
 
 // ---- functions --------------------------------------------------------------
 
-// Whether two numbers round to the same one in single precision; NaN does not.
-CUPYSIM_FUNCTION bool round_alike(double a, double b) { return static_cast<float>(a) == static_cast<float>(b); }
-
 // Bound of the relative errors of the functions below. They are some 1e-15.
 constexpr double MAY_ERR = 1e-12;
+
+// Whether all numbers within this bound round to the same one in single precision; not for NaN.
+CUPYSIM_FUNCTION bool rounds_surely(double found) {
+    return static_cast<float>(found * (1.0 - MAY_ERR)) == static_cast<float>(found * (1.0 + MAY_ERR));
+}
 
 // tan x for 0 < x < 3.1415927.
 CUPYSIM_FUNCTION double tangent(double x) {
@@ -37,28 +40,34 @@ constexpr double HALF_TURN = 3.14159265358979323846;
 
 // tan(pi u) in single precision, if its value by `tangent` is known.
 CUPYSIM_FUNCTION float short_tangent(double found, float u) {
-    const bool is_sure = round_alike(found * (1.0 - MAY_ERR), found * (1.0 + MAY_ERR));
-    return static_cast<float>(is_sure ? found : std::tan(HALF_TURN * u));
+    return static_cast<float>(rounds_surely(found) ? found : std::tan(HALF_TURN * u));
 }
 
 // Lanczos' approximation of log Gamma, Numerical Recipes in C, section 6.1.
-template <class Log>
-CUPYSIM_FUNCTION double lanczos(double x, double log_of_shifted, Log log) {
-    double shifted = x + 5.5;
-    shifted -= (x + 0.5) * log_of_shifted;
-    double series = 1.000000000190015;
-    series += 76.18009172947146 / (x + 1.0);
-    series += -86.50532032941677 / (x + 2.0);
-    series += 24.01409824083091 / (x + 3.0);
-    series += -1.231739572450155 / (x + 4.0);
-    series += 0.1208650973866179e-2 / (x + 5.0);
-    series += -0.5395239384953e-5 / (x + 6.0);
-    return -shifted + log(2.5066282746310005 * series / x);
-}
+constexpr double LANCZOS_FIRST = 1.000000000190015, ROOT_OF_TWO_PI = 2.5066282746310005;
+constexpr int LANCZOS_TERMS = 6;
+constexpr double LANCZOS[LANCZOS_TERMS] = {76.18009172947146,  -86.50532032941677,    24.01409824083091,
+                                           -1.231739572450155, 0.1208650973866179e-2, -0.5395239384953e-5};
 
 // log Gamma as the C program computes it.
 inline float log_gamma(double x) {
-    return static_cast<float>(lanczos(x, std::log(x + 5.5), [](double y) { return std::log(y); }));
+    double shifted = x + 5.5;
+    shifted -= (x + 0.5) * std::log(shifted);
+    double series = LANCZOS_FIRST;
+    for (int i = 0; i < LANCZOS_TERMS; ++i) series += LANCZOS[i] / (x + (i + 1.0));
+    return static_cast<float>(-shifted + std::log(ROOT_OF_TWO_PI * series / x));
+}
+
+// The same for x from 1 to 1e7, in vectors: all terms have one denominator.
+CUPYSIM_FUNCTION double short_log_gamma(double x) {
+    double numerator = 0.0, denominator = 1.0;
+    for (int i = 0; i < LANCZOS_TERMS; ++i) {
+        const double factor = x + (i + 1.0);
+        numerator = numerator * factor + LANCZOS[i] * denominator;
+        denominator = denominator * factor;
+    }
+    const double series = (LANCZOS_FIRST * denominator + numerator) / (denominator * x);
+    return (x + 0.5) * log_of(x + 5.5) - (x + 5.5) + log_of(ROOT_OF_TWO_PI * series);
 }
 
 // log Gamma of whole numbers, computed at first use. Zero stands for values that are not known. Threads that
@@ -66,7 +75,7 @@ inline float log_gamma(double x) {
 constexpr int KEPT_VALUES = 1 << 18;
 inline std::atomic<float> kept_values[KEPT_VALUES];
 
-// log Gamma(count + 1).
+// log Gamma(count + 1) for counts from 0.
 CUPYSIM_FUNCTION float log_factorial(float count) {
     if (!(count < static_cast<float>(KEPT_VALUES))) return log_gamma(count + 1.0f);
     std::atomic<float>& kept = kept_values[static_cast<int>(count)];
@@ -78,6 +87,31 @@ CUPYSIM_FUNCTION float log_factorial(float count) {
     return value;
 }
 
+// ---- trials ------------------------------------------------------------------
+
+// Values that depend only on the mean.
+struct Rejection {
+    float mean = -1.0f;
+    float width = 0.0f, log_mean = 0.0f, constant = 0.0f;
+
+    void prepare(float wanted) {
+        if (wanted == mean) return;
+        mean = wanted;
+        width = static_cast<float>(std::sqrt(2.0 * mean));
+        log_mean = static_cast<float>(std::log(static_cast<double>(mean)));
+        constant = mean * log_mean - log_gamma(mean + 1.0f);
+    }
+};
+
+// Whether a trial count is accepted; `peak` is that of the Lorentzian, and u a deviate.
+CUPYSIM_FUNCTION bool is_accepted(const Rejection& trial, float count, double peak, float u) {
+    float exponent = count * trial.log_mean;
+    exponent = exponent - log_factorial(count);
+    exponent = exponent - trial.constant;
+    const double bounded = exponent < 700.0f ? exponent : 700.0;
+    return !(u > static_cast<float>(peak * std::exp(bounded)));
+}
+
 // ---- deviates in blocks -----------------------------------------------------
 
 // Deviates of a state, drawn ahead.
@@ -85,18 +119,11 @@ class Deviates {
   public:
     // Draws about as many at a time as n pixels need.
     Deviates(NoiseState& state, std::int64_t n)
-        : state(state), block(n < BLOCK / 16 ? 16 * static_cast<int>(n) + STEPS : BLOCK), before(state) {}
+        : state(state), block_size(n < BLOCK / 16 ? 16 * static_cast<int>(n) + STEPS : BLOCK) {}
 
     CUPYSIM_FUNCTION float next() {
         if (at == end) refill();
-        return deviates[at++];
-    }
-
-    // tan(pi u) of the next deviate, in single precision.
-    CUPYSIM_FUNCTION float next_tangent() {
-        if (at == end) refill();
-        if (at >= n_tangents) add_tangents();
-        return tangents[at++];
+        return block->deviate(at++);
     }
 
     // Steps of the next block.
@@ -105,106 +132,155 @@ class Deviates {
     }
 
     // Multiplies deviates until the product is not above exp(-mean). Returns their number minus 1. The sums of their
-    // logarithms decide, unless rounding could change the number. Products are as fast if exp(-mean) is known.
+    // logarithms decide, unless rounding could change the number.
     CUPYSIM_FUNCTION int multiply(float mean) {
-        const bool is_repeated = mean == mean_before;
-        mean_before = mean;
-        if (is_repeated) return multiply_exactly(mean);
-        if (at + WINDOW > n_sums) add_sums();
-        const float some = larger(mean, -1.0f);
-        const std::uint32_t limit = sums[at] + static_cast<std::uint32_t>(static_cast<std::int32_t>(some * UNIT));
+        // few products are as fast if exp(-mean) is known
+        if (mean < FEW && mean == limited_mean) return multiply_exactly(mean);
+        std::int32_t rise = static_cast<std::int32_t>(larger(mean, -1.0f) * LOG_UNITS);
         int count = 0;
-        while (at + count + WINDOW <= end) {
-            // deviates after which the product is surely, and perhaps, above the limit: lower and upper 16 bits
-            Integers above = {};
-            for (int i = 0; i < WINDOW; i += FLOAT_LANES) {
-                const Naturals beyond = vector_at<Naturals>(sums + at + count + 1 + i) - limit;
-                const Integers excess = reinterpret_cast<Integers>(beyond);
-                above -= (excess < -GUARD) + (excess < GUARD) * 65536;
+        while (at + count + RISING <= end) {
+            // deviates after which the product is surely, and perhaps, above the limit
+            std::uint32_t above, near_or_above;
+            const std::uint32_t* const sums = block->sums + at + count;
+            compare_rising(sums, rise, GUARD, above, near_or_above);
+            if (above != near_or_above) break;
+            const int least = __builtin_ctz(~above);
+            if (least < RISING) {
+                at += count + least + 1;
+                return count + least;
             }
-            const Words pairs = reinterpret_cast<Words>(above);
-            std::uint64_t pair = pairs[0];
-            for (int i = 1; i < WORD_LANES; ++i) pair += pairs[i];
-            const std::uint64_t both = (pair & LOW_WORD) + (pair >> 32);
-            const int least = static_cast<int>(both & 0xFFFF), most = static_cast<int>(both >> 16);
-            if (least != most) break;
-            count += least;
-            if (least < WINDOW) {
-                at += count + 1;
-                return count;
-            }
-            if (at + count + WINDOW > n_sums) add_sums();
+            rise -= static_cast<std::int32_t>(sums[RISING] - sums[0]);
+            count += RISING;
         }
         return multiply_exactly(mean);
+    }
+
+    // Draws trial counts from a Lorentzian until one is accepted.
+    CUPYSIM_FUNCTION float reject(const Rejection& trial) {
+        for (;;) {
+            advance(2 * TRIALS);
+            if (at + 2 * TRIALS > end) return reject_exactly(trial);
+            if (at + 2 * TRIALS > n_trials) add_trials();
+            // the trials, if none of them is negative
+            float counts[TRIALS], excess[TRIALS];
+            for (int i = 0; i < TRIALS; ++i) {
+                const int here = at + 2 * i;
+                float count = trial.width * tangents[here];
+                count = count + trial.mean;
+                counts[i] = std::floor(count);
+                float exponent = counts[i] * trial.log_mean;
+                // only from 2 on: the others are not used, or left to `reject_exactly`
+                exponent = exponent - log_factorial(larger(counts[i], 2.0f));
+                exponent = exponent - trial.constant;
+                excess[i] = exponent + peaks[here] + logs[here + 1];
+            }
+            unsigned rejected = 0;
+            for (int i = 0; i < TRIALS; ++i) {
+                rejected |= static_cast<unsigned>((counts[i] >= 2.0f) & (excess[i] < -TRIAL_GUARD)) << i;
+            }
+            const int i = __builtin_ctz(~rejected);
+            at += 2 * i;
+            if (i == TRIALS) continue;
+            if (counts[i] < 0.0f) {
+                ++at;
+                continue;
+            }
+            if (!(counts[i] >= 2.0f && excess[i] > TRIAL_GUARD)) return reject_exactly(trial);
+            at += 2;
+            return counts[i];
+        }
     }
 
     // Brings the state to that after the last deviate that was used.
     void finish() {
         if (!is_ahead) return;
-        const std::int64_t has_spare = state.has_spare;
-        const double spare = state.spare;
-        state = before;
+        state.seed = block->seed;
+        state.last = block->last;
+        for (int i = 0; i < TABLE_SIZE; ++i) state.table[i] = value_of(block->table[i]);
         for (int i = 0; i < at; ++i) next_uniform(state);
-        state.has_spare = has_spare;
-        state.spare = spare;
     }
 
   private:
-    static constexpr int TANGENTS_AT_ONCE = 16, SUMS_AT_ONCE = 256, WINDOW = 16;
-    // Logarithms have the unit 2^-22; differences of sums are right even if sums exceed 32 bits. The error of a
-    // difference is below 1.5e-5.
-    static constexpr float UNIT = 4194304.0f;
+    static constexpr int TRIALS_AT_ONCE = 64;
+    // Trials that are computed together, before it is known which one is accepted.
+    static constexpr int TRIALS = 2;
+    // Errors of logarithms of deviates and of their limits are together below 1e-5.
+    static constexpr float TRIAL_GUARD = 3e-5f;
+    // Errors of differences of sums are below this number of units.
     static constexpr std::int32_t GUARD = 63;
+    static constexpr float FEW = 0.5f;
 
     NoiseState& state;
-    int block;
-    // the state before the block that is used; `state` is that after it
-    NoiseState before;
+    const int block_size;
     Shuffle ahead;
     bool is_ahead = false;
-    int at = 0, end = 0, n_tangents = 0, n_sums = 0;
-    float mean_before = -2.0f, limited_mean = -2.0f, limit = 2.7182818f;
-    float deviates[BLOCK + SUMS_AT_ONCE + WINDOW] = {}, tangents[BLOCK + TANGENTS_AT_ONCE];
-    std::uint32_t sums[BLOCK + SUMS_AT_ONCE + WINDOW + 1] = {};
+    int at = 0, end = 0, n_trials = 0;
+    float limited_mean = -2.0f, limit = 2.7182818f;
+    DeviateBlock blocks[2];
+    DeviateBlock *block = blocks, *next_block = blocks + 1;
+    // of each deviate of the block: tan(pi u), the logarithm of the Lorentzian's peak there, and -log u
+    float tangents[BLOCK + TRIALS_AT_ONCE], peaks[BLOCK + TRIALS_AT_ONCE], logs[BLOCK + TRIALS_AT_ONCE];
 
     CUPYSIM_OUTLINE void refill() {
-        before = state;
-        at = n_tangents = n_sums = 0;
+        at = n_trials = 0;
         if (!is_ahead) {
             if (state.seed <= 0 || state.seed >= MODULUS || state.last <= 0) {
-                deviates[0] = next_uniform(state);
+                const auto value = next_value(state.seed, state.last, state.table);
+                block->entries[0] = entry_of(static_cast<std::uint64_t>(value), 0);
                 end = 1;
                 return;
             }
-            ahead.begin(state, block);
+            ahead.start(state, block_size);
+            ahead.begin(*next_block);
             is_ahead = true;
         }
-        ahead.end(state);
-        end = block;
-        deviates[end] = 0.0f;
-        FOR_SOME_LANES(i, end) deviates[i] = deviate_of(ahead.drawn[i]);
-        ahead.begin(state, block);
+        ahead.end();
+        DeviateBlock* const used = block;
+        block = next_block;
+        next_block = used;
+        end = block->size;
+        ahead.begin(*next_block);
     }
 
-    CUPYSIM_OUTLINE void add_tangents() {
-        double exact[TANGENTS_AT_ONCE];
-        FOR_SOME_LANES(i, TANGENTS_AT_ONCE) { exact[i] = tangent(HALF_TURN * static_cast<double>(deviates[at + i])); }
-        for (int i = 0; i < TANGENTS_AT_ONCE; ++i) tangents[at + i] = short_tangent(exact[i], deviates[at + i]);
-        n_tangents = at + TANGENTS_AT_ONCE;
+    CUPYSIM_OUTLINE void add_trials() {
+        float deviates[TRIALS_AT_ONCE];
+        double exact[TRIALS_AT_ONCE];
+        const int first = n_trials < at ? at : n_trials;
+        const std::uint64_t* const entries = block->entries + first;
+        const std::uint32_t* const sums = block->sums + first;
+        FOR_SOME_LANES(i, TRIALS_AT_ONCE) deviates[i] = deviate_of(value_of(entries[i]));
+        FOR_SOME_LANES(i, TRIALS_AT_ONCE) exact[i] = tangent(HALF_TURN * static_cast<double>(deviates[i]));
+        int n_unsure = 0;
+#pragma omp simd reduction(+ : n_unsure)
+        for (int i = 0; i < TRIALS_AT_ONCE; ++i) {
+            tangents[first + i] = static_cast<float>(exact[i]);
+            n_unsure += rounds_surely(exact[i]) ? 0 : 1;
+        }
+        for (int i = 0; n_unsure > 0 && i < TRIALS_AT_ONCE; ++i) {
+            tangents[first + i] = short_tangent(exact[i], deviates[i]);
+        }
+        FOR_SOME_LANES(i, TRIALS_AT_ONCE) {
+            const float y = tangents[first + i];
+            peaks[first + i] = short_log(0.9f * (1.0f + y * y));
+            logs[first + i] = static_cast<float>(static_cast<std::int32_t>(sums[i + 1] - sums[i])) * (1.0f / LOG_UNITS);
+        }
+        n_trials = first + TRIALS_AT_ONCE;
     }
 
-    CUPYSIM_OUTLINE void add_sums() {
-        std::int32_t logs[SUMS_AT_ONCE];
-        if (n_sums < at) n_sums = at;
-        FOR_SOME_LANES(i, SUMS_AT_ONCE) {
-            logs[i] = static_cast<std::int32_t>(short_log(deviates[n_sums + i]) * -UNIT + 0.5f);
+    // The trials one after the other, with the functions of the C library. Returns the first one that is accepted.
+    CUPYSIM_OUTLINE float reject_exactly(const Rejection& trial) {
+        for (;;) {
+            float y, count;
+            do {
+                const float u = next();
+                y = short_tangent(tangent(HALF_TURN * static_cast<double>(u)), u);
+                count = trial.width * y;
+                count = count + trial.mean;
+            } while (count < 0.0f);
+            count = std::floor(count);
+            const float squared = y * y;
+            if (is_accepted(trial, count, 0.9 * (1.0 + squared), next())) return count;
         }
-        std::uint32_t sum = sums[n_sums];
-        for (int i = 0; i < SUMS_AT_ONCE; ++i) {
-            sum += static_cast<std::uint32_t>(logs[i]);
-            sums[n_sums + i + 1] = sum;
-        }
-        n_sums += SUMS_AT_ONCE;
     }
 
     CUPYSIM_FUNCTION int multiply_exactly(float mean) {
@@ -212,21 +288,12 @@ class Deviates {
             limited_mean = mean;
             limit = static_cast<float>(std::exp(-static_cast<double>(larger(mean, -1.0f))));
         }
-        const float *place = deviates + at, *const first = place;
-        float product = at < end ? *place++ : 0.0f, above = 1.0f;
-        while (product > limit) {
-            above = product;
-            product *= *place++;
-        }
-        const int n = static_cast<int>(place - first);
-        if (n > 0 && at + n <= end) {
-            at += n;
-            return n - 1;
-        }
-        // the product with the zero after the last deviate does not count
-        int count = end - at;
-        at = end;
-        for (product = above * next(); product > limit; product *= next()) ++count;
+        int count = -1;
+        float product = 1.0f;
+        do {
+            product *= next();
+            ++count;
+        } while (product > limit);
         return count;
     }
 };
@@ -254,20 +321,6 @@ CUPYSIM_FUNCTION float gaussian(std::int64_t& has_spare, double& spare, Next nex
     return second * factor;
 }
 
-// Values that depend only on the mean.
-struct Rejection {
-    float mean = -1.0f;
-    float width = 0.0f, log_mean = 0.0f, constant = 0.0f;
-
-    void prepare(float wanted) {
-        if (wanted == mean) return;
-        mean = wanted;
-        width = static_cast<float>(std::sqrt(2.0 * mean));
-        log_mean = static_cast<float>(std::log(static_cast<double>(mean)));
-        constant = mean * log_mean - log_gamma(mean + 1.0f);
-    }
-};
-
 // For means below DIRECT_BELOW, deviates are multiplied. For means above GAUSSIAN_ABOVE, normal deviates are drawn.
 constexpr float DIRECT_BELOW = 12.0f, GAUSSIAN_ABOVE = 1.0e6f;
 
@@ -286,51 +339,29 @@ struct Prepared {
             const double m = static_cast<double>(mean), x = static_cast<double>(mean + 1.0f);
             width[i] = static_cast<float>(square_root(2.0 * m));
             logs[i] = log_of(m);
-            gammas[i] = lanczos(x, log_of(x + 5.5), [](double y) { return log_of(y); });
+            gammas[i] = short_log_gamma(x);
+            log_mean[i] = static_cast<float>(logs[i]);
+            constant[i] = mean * log_mean[i] - static_cast<float>(gammas[i]);
         }
         for (int i = 0; i < n; ++i) {
-            const bool is_sure = round_alike(logs[i] * (1.0 - MAY_ERR), logs[i] * (1.0 + MAY_ERR)) &&
-                                 round_alike(gammas[i] * (1.0 - MAY_ERR), gammas[i] * (1.0 + MAY_ERR));
-            if (is_sure || !is_rejected(means[i])) {
-                log_mean[i] = static_cast<float>(logs[i]);
-                constant[i] = means[i] * log_mean[i] - static_cast<float>(gammas[i]);
-            } else {
-                Rejection exact;
-                exact.prepare(means[i]);
-                log_mean[i] = exact.log_mean;
-                constant[i] = exact.constant;
-            }
+            if ((rounds_surely(logs[i]) && rounds_surely(gammas[i])) || !is_rejected(means[i])) continue;
+            Rejection exact;
+            exact.prepare(means[i]);
+            log_mean[i] = exact.log_mean;
+            constant[i] = exact.constant;
         }
     }
 };
 
-// Whether a trial count is accepted; `peak` is that of the Lorentzian, and u a deviate.
-CUPYSIM_FUNCTION bool is_accepted(const Rejection& trial, float count, double peak, float u) {
-    float exponent = count * trial.log_mean;
-    exponent = exponent - log_factorial(count);
-    exponent = exponent - trial.constant;
-    const double bounded = exponent < 700.0f ? exponent : 700.0;
-    return !(u > static_cast<float>(peak * std::exp(bounded)));
+// A count as an integer from 0 to `largest`. NaN becomes the smallest integer.
+CUPYSIM_FUNCTION std::int32_t clipped_count(double count, double largest) {
+    const double bounded = smaller(larger(count, 0.0), largest);
+    return count == count ? static_cast<std::int32_t>(bounded) : std::numeric_limits<std::int32_t>::min();
 }
 
-// Draws trials from a Lorentzian until one is accepted.
-inline double draw_rejected(Deviates& deviates, const Rejection& trial) {
-    for (;;) {
-        deviates.advance(2);
-        float y, count;
-        do {
-            y = deviates.next_tangent();
-            count = trial.width * y;
-            count = count + trial.mean;
-        } while (count < 0.0f);
-        count = std::floor(count);
-        const float squared = y * y;
-        if (is_accepted(trial, count, 0.9 * (1.0 + squared), deviates.next())) return count;
-    }
-}
-
-// Draws counted photons for expected photons, in the order of the pixels.
-CUPYSIM_OUTLINE void draw_stream(NoiseState& state, const float* expected, std::int64_t n, double* counts) {
+// Draws counted photons for expected photons, in the order of the pixels, and gives them to `put`.
+template <class Put>
+CUPYSIM_FUNCTION void draw_stream(NoiseState& state, const float* expected, std::int64_t n, const Put& put) {
     Deviates deviates(state, n);
     Rejection trial;
     Prepared prepared;
@@ -350,7 +381,7 @@ CUPYSIM_OUTLINE void draw_stream(NoiseState& state, const float* expected, std::
         const int n_steps = 1 + static_cast<int>(sum / static_cast<float>(some) + 0.5f);
         for (int i = 0; i < some; ++i) {
             const float mean = means[i];
-            double& count = counts[start + i];
+            double count;
             if (mean < DIRECT_BELOW) {
                 deviates.advance(n_steps);
                 count = deviates.multiply(mean);
@@ -364,8 +395,9 @@ CUPYSIM_OUTLINE void draw_stream(NoiseState& state, const float* expected, std::
                 } else {
                     trial.prepare(mean);
                 }
-                count = draw_rejected(deviates, trial);
+                count = deviates.reject(trial);
             }
+            put(start + i, count);
         }
     }
     deviates.finish();

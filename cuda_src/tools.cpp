@@ -113,7 +113,17 @@ std::int64_t cupysim_read_reflections(const char* text, std::int64_t size, std::
 
 // Draws counted photons for expected photons, in the order of the pixels.
 void cupysim_draw_photons(NoiseState* state, const float* expected, std::int64_t n, double* counts) {
-    draw_stream(*state, expected, n, counts);
+    draw_stream(*state, expected, n, [counts](std::int64_t i, double count) { counts[i] = count; });
+}
+
+// The same as integers from 0 to `largest`. Returns `sum` plus all counts, in serial order.
+double cupysim_count_photons(NoiseState* state, const float* expected, std::int64_t n, double largest, double sum,
+                             std::int32_t* counts) {
+    draw_stream(*state, expected, n, [counts, largest, &sum](std::int64_t i, double count) {
+        sum += count;
+        counts[i] = clipped_count(count, largest);
+    });
+    return sum;
 }
 
 // Draws counted photons for expected photons with flicker and calibration errors. Returns their sum.

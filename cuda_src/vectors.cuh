@@ -36,6 +36,44 @@ CUPYSIM_FUNCTION void store(Vector vector, Number* place) {
     std::memcpy(place, &vector, sizeof vector);
 }
 
+// The signs of a vector's numbers, as bits.
+CUPYSIM_FUNCTION std::uint32_t mask_of(Integers signs) {
+#if defined(__AVX2__)
+    return static_cast<std::uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(signs)));
+#elif defined(__SSE2__)
+    return static_cast<std::uint32_t>(_mm_movemask_ps(reinterpret_cast<__m128>(signs)));
+#else
+    std::uint32_t mask = 0;
+    for (int i = 0; i < FLOAT_LANES; ++i) mask |= static_cast<std::uint32_t>(signs[i] < 0) << i;
+    return mask;
+#endif
+}
+
+// Numbers that `compare_rising` compares at a time.
+constexpr int RISING = 16;
+
+// Bits of the numbers after *first that exceed it by less than rise - guard, and by less than rise + guard. Differences
+// are taken modulo 2^32.
+CUPYSIM_FUNCTION void compare_rising(const std::uint32_t* first, std::int32_t rise, std::int32_t guard,
+                                     std::uint32_t& below, std::uint32_t& near_or_below) {
+#if defined(__AVX512F__)
+    // the sum of vectors, since a vector is loaded from memory faster than it is made of a computed number
+    const __m512i limit = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(*first)), _mm512_set1_epi32(rise));
+    const __m512i excess = _mm512_sub_epi32(_mm512_loadu_si512(first + 1), limit);
+    below = _cvtmask16_u32(_mm512_cmplt_epi32_mask(excess, _mm512_set1_epi32(-guard)));
+    near_or_below = _cvtmask16_u32(_mm512_cmplt_epi32_mask(excess, _mm512_set1_epi32(guard)));
+#else
+    const std::uint32_t limit = *first + static_cast<std::uint32_t>(rise);
+    below = near_or_below = 0;
+    for (int i = 0; i < RISING; i += FLOAT_LANES) {
+        const Naturals beyond = vector_at<Naturals>(first + 1 + i) - limit;
+        const Integers excess = reinterpret_cast<Integers>(beyond);
+        below |= mask_of(excess < -guard) << i;
+        near_or_below |= mask_of(excess < guard) << i;
+    }
+#endif
+}
+
 // Products of the lower halves.
 CUPYSIM_FUNCTION Words product(Words a, std::uint32_t b) {
 #if defined(__AVX2__)

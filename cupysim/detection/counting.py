@@ -8,7 +8,6 @@ from cupysim.detection.photon_noise import PhotonNoise
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import CupysimError
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
-from cupysim.maths.arrays import serial_sum
 from cupysim.maths.nr_random import RandomStream
 
 ROWS_AT_ONCE = 64
@@ -63,9 +62,7 @@ def count_photons(
     noise, photons = PoissonNoise(stream), 0.0
     for row in range(0, len(means), ROWS_AT_ONCE):
         rows = slice(row, row + ROWS_AT_ONCE)
-        drawn = noise.draw(means[rows])
-        photons = serial_sum(photons, drawn.reshape(-1))
-        counted[rows] = np.clip(drawn, 0.0, LARGEST_PIXEL_VALUE)
+        counted[rows], photons = noise.count(means[rows], photons, LARGEST_PIXEL_VALUE)
     return image, photons
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from cupysim.maths.arrays import serial_sum
 from cupysim.maths.nr_random import RandomStream
 from cupysim.native import tools
 
@@ -78,6 +79,34 @@ class PoissonNoise:
             part = slice(first, first + PIXELS_AT_ONCE)
             counts[part] = self._draw_some(flat[part])
         return counts.reshape(expected.shape)
+
+    def count(self, expected: np.ndarray, total: float, largest: int) -> tuple[np.ndarray, float]:
+        """Draw counted photons as integers, pixel after pixel in storage order.
+
+        Parameters
+        ----------
+        expected : ndarray of float32, any shape
+            Expected photons.
+        total : float
+            Sum of the counted photons of earlier pixels.
+        largest : int
+            Counted photons above this number become this number.
+
+        Returns
+        -------
+        counts : ndarray of int32, same shape
+            Counted photons. Gaussian numbers are truncated; negative ones become zero, and NaN the
+            smallest integer.
+        total : float
+            Sum including these pixels, before the limits.
+        """
+        if self._state is not None:
+            return tools.count_photons(self._state, expected, total, largest)
+        drawn = self.draw(expected)
+        known = ~np.isnan(drawn)
+        counts = np.full(drawn.shape, np.iinfo(np.int32).min, dtype=np.int32)
+        counts[known] = np.clip(drawn[known], 0.0, largest)
+        return counts, serial_sum(total, drawn.reshape(-1))
 
     def _draw_some(self, means: np.ndarray) -> list[float]:
         """Counted photons of some pixels. Values that need only the mean are computed first."""

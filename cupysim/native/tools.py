@@ -58,6 +58,7 @@ def _library() -> ctypes.CDLL:
     signatures = {
         "read_reflections": ([ctypes.c_char_p, size, size, pointer, pointer], size),
         "draw_photons": ([pointer, pointer, size, pointer], None),
+        "count_photons": ([pointer, pointer, size, number, number, pointer], number),
         "draw_pixels": (
             [pointer, pointer, size, number, number, number, whole, pointer],
             number,
@@ -128,6 +129,37 @@ def draw_photons(state: np.ndarray, expected: np.ndarray) -> np.ndarray:
         state.ctypes.data, means.ctypes.data, means.size, counts.ctypes.data
     )
     return counts
+
+
+def count_photons(
+    state: np.ndarray, expected: np.ndarray, total: float, largest: int
+) -> tuple[np.ndarray, float]:
+    """Draw counted photons, one pixel after the other, as integers.
+
+    Parameters
+    ----------
+    state : ndarray of NOISE_STATE, shape (1,)
+        State of the photon noise. The function updates it.
+    expected : ndarray of float32
+        Expected photons.
+    total : float
+        Sum of the counted photons of earlier pixels.
+    largest : int
+        Counted photons above this number become this number.
+
+    Returns
+    -------
+    counts : ndarray of int32, same shape
+        Counted photons.
+    total : float
+        Sum including these pixels, in serial order and before the limits.
+    """
+    means = np.ascontiguousarray(expected, dtype=np.float32)
+    counts = np.empty(means.shape, dtype=np.int32)
+    total = _library().cupysim_count_photons(
+        state.ctypes.data, means.ctypes.data, means.size, largest, total, counts.ctypes.data
+    )
+    return counts, total
 
 
 def draw_pixels(

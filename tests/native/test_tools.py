@@ -116,6 +116,25 @@ def test_photons_of_strided_and_wider_images() -> None:
         assert_same_bits(*both(lambda part=part: PoissonNoise(RandomStream(2)).draw(part)))
 
 
+def test_photons_as_integers() -> None:
+    """Limits, NaN and the serial sum, which goes on from an earlier one."""
+    means = np.append(some_means(), np.float32([np.nan, 5.0, -1e30, 3e9])).reshape(-1, 1)
+
+    def count() -> np.ndarray:
+        counts, total = PoissonNoise(RandomStream(7)).count(means, 0.1, 100_000)
+        assert counts.dtype == np.int32
+        assert counts.min() == np.iinfo(np.int32).min
+        assert counts.max() == 100_000
+        assert np.isnan(total)
+        known = PoissonNoise(RandomStream(7)).count(means[:-4], 0.1, 100_000)
+        return np.append(counts.astype(np.float64), known[1])
+
+    found = both(count)
+    assert_same_bits(*found)
+    drawn = PoissonNoise(RandomStream(7)).draw(means)[:-4]
+    np.testing.assert_array_equal(found[0][:-5], np.clip(drawn, 0, 100_000).astype(int).ravel())
+
+
 def random_image(seed: int, shape: tuple[int, int]) -> np.ndarray:
     """All sizes of numbers and both signs, without NaN; and equal largest ones."""
     random = np.random.default_rng(seed)
