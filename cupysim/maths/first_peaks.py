@@ -11,6 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from cupysim.maths.spot_profiles import quadrature
+
 SMALLEST_WIDTH = 1e-3
 """Smallest width of a box relative to the widest. It changes the density by 1e-6, except near
 kinks; much narrower boxes would lose digits."""
@@ -91,7 +93,7 @@ def no_fringes_section(
     half = _half_widths(n_cells)
     widths = np.abs(projections) * half
     end = LONGEST_PHASE / widths.max(axis=1)
-    nodes, weights = _quadrature(WAVE_NODES)
+    nodes, weights = quadrature(WAVE_NODES)
     t = end[:, None] * nodes
     product = np.cos(2.0 * np.pi * zeta[:, None] * t)
     for axis, count in enumerate(n_cells):
@@ -107,16 +109,11 @@ def _half_widths(n_cells: np.ndarray) -> np.ndarray:
     return np.minimum(1.0 / np.asarray(n_cells, dtype=np.float64), 0.5)
 
 
-def _quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return (nodes + 1.0) / 2.0, weights / 2.0
-
-
 @lru_cache(maxsize=64)
 def _transform(count: float) -> tuple[np.ndarray, np.ndarray]:
     """Frequencies (waves over the half width) and the cosine transform of g there."""
     half = min(1.0 / count, 0.5)
-    u, weights = _quadrature(PEAK_NODES)
+    u, weights = quadrature(PEAK_NODES)
     x = half * u
     g = (np.sin(np.pi * count * x) / np.sin(np.pi * x)) ** 2
     places = np.linspace(0.0, LONGEST_PHASE, TABLE_SIZE)

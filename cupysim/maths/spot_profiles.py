@@ -8,6 +8,8 @@ Guinier (1963) X-ray Diffraction, 3.2). For the shapes here, this overlap is a p
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from cupysim.maths.lattice_factor import GAUSS_WIDTH, SPHERE_IN_CUBE, TOPHAT_EDGE
@@ -18,8 +20,18 @@ NODES = 14
 SHORT_WAVE = 4.0
 """Phase (rad) over the whole range above which the closed form loses no digits."""
 
-_NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(NODES)[i] for i in range(2))
-_NODES, _WEIGHTS = (_NODES + 1.0) / 2.0, _WEIGHTS / 2.0
+
+@cache
+def quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the Gauss-Legendre quadrature between 0 and 1.
+
+    Parameters
+    ----------
+    count : int
+        Number of nodes.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return (nodes + 1.0) / 2.0, weights / 2.0
 
 
 def cosine_transform(
@@ -53,10 +65,10 @@ def cosine_transform(
 
 
 def _by_quadrature(e1: np.ndarray, e2: np.ndarray, e3: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    t = _NODES
+    t, weights = quadrature(NODES)
     powers = np.stack([t, t**2, t**3])
     polynomial = 1.0 + np.stack([-e1, e2, -e3], axis=1) @ powers
-    return (polynomial * np.cos(phase[:, None] * t)) @ _WEIGHTS
+    return (polynomial * np.cos(phase[:, None] * t)) @ weights
 
 
 def _by_parts(e1: np.ndarray, e2: np.ndarray, e3: np.ndarray, x: np.ndarray) -> np.ndarray:
