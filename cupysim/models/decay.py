@@ -10,6 +10,9 @@ import numpy as np
 from cupysim.errors import ModelError
 from cupysim.models.checks import assign, finite
 
+SMALL = 1e-2
+"""Exponent below which a series is used. Its next term is 1e-10 of the result."""
+
 
 @dataclass(frozen=True)
 class Decay:
@@ -52,6 +55,37 @@ class Decay:
         if not self.half_dose > 0.0:
             raise ModelError(f"decay: half_dose must be positive, got {self.half_dose:g} Gy")
 
+    def slopes(
+        self, stol_squared: np.ndarray, first: float, last: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives of `factor` with respect to the doses.
+
+        Parameters
+        ----------
+        stol_squared, first, last
+            As for `factor`.
+
+        Returns
+        -------
+        of_dose, of_dose_before : ndarray, shape (...)
+            Derivatives (1/Gy) with respect to the dose during the image and the dose before it.
+        """
+        rate = self._rate(stol_squared)
+        exponent = rate * (last - first) * self.dose
+        # of (1 - exp(-x))/x; the series for small x, where the difference cancels
+        near = -0.5 + exponent * (1.0 / 3.0 + exponent * (-0.125 + exponent / 30.0))
+        safe = np.where(exponent > SMALL, exponent, 1.0)
+        far = (np.exp(-safe) * (1.0 + safe) - 1.0) / safe**2
+        of_mean = np.where(exponent > SMALL, far, near)
+        factor = self.factor(stol_squared, first, last)
+        begin = np.exp(-rate * (self.dose_before + first * self.dose))
+        of_dose = rate * (begin * of_mean * (last - first) - first * factor)
+        return np.asarray(of_dose), np.asarray(-rate * factor)
+
+    def _rate(self, stol_squared: np.ndarray) -> np.ndarray:
+        """Decrease of the logarithm of intensities with dose (1/Gy)."""
+        return math.log(2.0) / self.half_dose + 2.0 * self.b_per_gray * np.asarray(stol_squared)
+
     def factor(self, stol_squared: np.ndarray, first: float, last: float) -> np.ndarray:
         """Mean factor of the intensities during a part of the image.
 
@@ -67,7 +101,7 @@ class Decay:
         ndarray, shape (...)
             Factors from 0 to 1.
         """
-        rate = math.log(2.0) / self.half_dose + 2.0 * self.b_per_gray * np.asarray(stol_squared)
+        rate = self._rate(stol_squared)
         begin, length = self.dose_before + first * self.dose, (last - first) * self.dose
         exponent = rate * length
         # (1 - exp(-x))/x, which is 1 at zero

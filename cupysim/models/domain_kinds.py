@@ -35,11 +35,14 @@ class DomainKind:
         times those of the crystal.
     weight : float
         Share of the domains.
+    growth : float
+        Derivative of the logarithm of the size with respect to the spread of the sizes.
     """
 
     size: float = 1.0
     setting: np.ndarray = field(default_factory=lambda: np.eye(3))
     weight: float = 1.0
+    growth: float = 0.0
 
 
 OTHER_LATTICE = 0.02
@@ -64,14 +67,14 @@ def domain_kinds(crystal: Crystal) -> tuple[DomainKind, ...]:
     """
     if not has_kinds(crystal):
         return (WHOLE,)
-    sizes, weights = np.ones(1), np.ones(1)
+    sizes, weights, growth = np.ones(1), np.ones(1), np.zeros(1)
     if crystal.sizes is not None:
-        sizes, weights = crystal.sizes.factors()
+        (sizes, weights), growth = crystal.sizes.factors(), crystal.sizes.growth()
     # transposes of rotations of fractional coordinates act on Miller indices
     settings = [each.T for each in rotations(crystal.settings or "-1")]
     return tuple(
-        DomainKind(float(size), setting, float(weight) / len(settings))
-        for size, weight in zip(sizes, weights, strict=True)
+        DomainKind(float(size), setting, float(weight) / len(settings), float(slope))
+        for size, weight, slope in zip(sizes, weights, growth, strict=True)
         for setting in settings
     )
 

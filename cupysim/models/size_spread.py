@@ -72,6 +72,14 @@ class SizeSpread:
         sizes = np.exp(math.sqrt(variance) * places - 0.5 * variance)
         return sizes, weights / weights.sum()
 
+    def growth(self) -> np.ndarray:
+        """Derivatives of the logarithms of the sizes with respect to the spread, shape (count,)."""
+        square = self.spread**2
+        deviation = math.sqrt(math.log1p(square))
+        slope = self.spread / (1.0 + square)  # of the variance, divided by 2
+        places, _ = np.polynomial.hermite_e.hermegauss(self.count)
+        return np.asarray(slope * (places / deviation - 1.0))
+
     @property
     def largest(self) -> float:
         """The largest size, relative to the mean, of a noticeable share of the domains."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from cupysim.maths.interpolation_smooth import interpolated
 from cupysim.maths.rotations import rotate_axis
 from cupysim.models.beam_profile import BeamProfile
 from cupysim.models.body import Body, BodyForm
+from cupysim.models.decay import Decay
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
@@ -45,6 +47,9 @@ COARSE, FINEST = 16, 128
 """Numbers of intervals along each edge of a panel between which fractions are interpolated. The
 first is doubled, at most to the second, until the interpolation is good."""
 
+DecayFactor: TypeAlias = Callable[[Decay, np.ndarray, float, float], np.ndarray]
+"""Function like `Decay.factor`."""
+
 GOOD = 1e-3
 """Largest error of an interpolated fraction, relative to the largest one."""
 
@@ -54,7 +59,9 @@ def varies(experiment: Experiment) -> bool:
     return experiment.body is not None or experiment.decay is not None
 
 
-def parts_of_rotation(experiment: Experiment, plan: RenderPlan, first: bool) -> list[RenderPlan]:
+def parts_of_rotation(
+    experiment: Experiment, plan: RenderPlan, first: bool
+) -> list[tuple[RenderPlan, int | None]]:
     """Divide the plan of a crystal into its background and its spindle angles.
 
     Parameters
@@ -68,9 +75,9 @@ def parts_of_rotation(experiment: Experiment, plan: RenderPlan, first: bool) -> 
 
     Returns
     -------
-    list of RenderPlan
+    list of tuple of RenderPlan, and int or None
         The plan alone if there is neither body nor decay. Otherwise the background, and each
-        angle.
+        angle with its number.
 
     Raises
     ------
@@ -78,7 +85,7 @@ def parts_of_rotation(experiment: Experiment, plan: RenderPlan, first: bool) -> 
         If quirk Q3 is not corrected, or the detector is curved.
     """
     if not varies(experiment):
-        return [plan]
+        return [(plan, None)]
     if not experiment.corrects(Quirk.STALE_ORIENTATION):
         raise ModelError(
             "body, decay: not possible with nanoBragg's orientation at angle zero; correct quirk "
@@ -89,11 +96,13 @@ def parts_of_rotation(experiment: Experiment, plan: RenderPlan, first: bool) -> 
     crystals = plan.crystals
     fractions = angle_fractions(experiment)
     each = crystals.phi_cells.shape[2] // len(fractions)
-    found = [_background(plan)] if first and plan.has_background else []
+    found: list[tuple[RenderPlan, int | None]] = []
+    if first and plan.has_background:
+        found.append((_background(plan), None))
     for number, of_angle in enumerate(fractions):
         angles = slice(number * each, (number + 1) * each)
         crystal = replace(crystals, phi_cells=crystals.phi_cells[:, :, angles])
-        found.append(replace(plan, crystals=crystal, fractions=of_angle))
+        found.append((replace(plan, crystals=crystal, fractions=of_angle), number))
     return found
 
 
@@ -126,10 +135,10 @@ def angle_fractions(experiment: Experiment) -> list[np.ndarray]:
     kept = _last.of(key)
     if kept is not None:
         return kept
-    attenuated, n_angles = pixel_fractions(experiment), len(experiment.spindle_angles)
+    attenuated = pixel_fractions(experiment)
     found = []
-    for number in range(n_angles):
-        fractions = _fractions(experiment, number, n_angles)
+    for number in range(len(experiment.spindle_angles)):
+        fractions, _ = fractions_of_angle(experiment, number, np.float32)
         if attenuated is not None:
             fractions *= attenuated
         fractions.setflags(write=False)
@@ -150,23 +159,55 @@ def _background(plan: RenderPlan) -> RenderPlan:
     return replace(plan, crystals=one, factors=nothing, diffuse=NO_DIFFUSE)
 
 
-def _fractions(experiment: Experiment, number: int, n_angles: int) -> np.ndarray:
-    """Fractions of the crystal's photons at a spindle angle, for all panels."""
+def fractions_of_angle(
+    experiment: Experiment,
+    number: int,
+    dtype: type[np.floating],
+    intervals: Sequence[int] | None = None,
+    factor: DecayFactor = Decay.factor,
+) -> tuple[np.ndarray, list[int]]:
+    """Fractions of the crystal's photons at a spindle angle, without attenuators.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment with a body or decay.
+    number : int
+        Number of the angle.
+    dtype : type
+        Type of the fractions.
+    intervals : sequence of int, optional
+        For each panel, the number of intervals between which fractions of a body are interpolated.
+        By default, as many as are needed.
+    factor : callable, optional
+        Function that replaces `Decay.factor`, with the same arguments.
+
+    Returns
+    -------
+    fractions : ndarray, shape (n_panels, n_slow, n_fast)
+        The fractions.
+    intervals : list of int
+        The numbers of intervals.
+    """
     panels, detector = experiment.flat_panels, experiment.detector
     if isinstance(detector, Detector) and detector.curved:
         raise ModelError("body, decay: not possible with a curved detector")
-    found = np.ones((len(panels), detector.n_slow, detector.n_fast), np.float32)
-    angle = float(experiment.spindle_angles[number])
-    for panel, fractions in zip(panels, found, strict=True):
+    found, counts = np.ones((len(panels), detector.n_slow, detector.n_fast), dtype), []
+    angle, n_angles = float(experiment.spindle_angles[number]), len(experiment.spindle_angles)
+    for place, (panel, fractions) in enumerate(zip(panels, found, strict=True)):
         slow, fast = np.arange(panel.n_slow) + 0.5, np.arange(panel.n_fast) + 0.5
         part = fractions[: panel.n_slow, : panel.n_fast]
+        count = None if intervals is None else intervals[place]
         if experiment.body is not None:
+            where = panel, angle, (slow, fast)
+            of_body, count = _of_body(experiment, experiment.body, *where, count)
             # splines overshoot where a body is opaque
-            part *= np.maximum(_of_body(experiment, experiment.body, panel, angle, slow, fast), 0.0)
+            part *= np.maximum(of_body, 0.0)
+        counts.append(count or 0)
         if experiment.decay is not None:
             squares = _stol_squared(experiment, panel, slow, fast)
-            part *= experiment.decay.factor(squares, number / n_angles, (number + 1) / n_angles)
-    return found
+            part *= factor(experiment.decay, squares, number / n_angles, (number + 1) / n_angles)
+    return found, counts
 
 
 def _directions(panel: Panel, slow: np.ndarray, fast: np.ndarray) -> np.ndarray:
@@ -189,16 +230,17 @@ def _of_body(
     body: Body,
     panel: Panel,
     angle: float,
-    slow: np.ndarray,
-    fast: np.ndarray,
-) -> np.ndarray:
-    """Mean over a body of the fluence times the transmission, for each pixel."""
+    pixels: tuple[np.ndarray, np.ndarray],
+    intervals: int | None,
+) -> tuple[np.ndarray, int]:
+    """Mean over a body of the fluence times the transmission, and the number of intervals."""
+    slow, fast = pixels
     frame = experiment.frame
     axes = np.stack([frame.beam, frame.polarization, frame.vertical])
     turned = np.stack([rotate_axis(axis, frame.spindle, angle) for axis in axes])
     points, weights = _illuminated(body, experiment.beam.profile, axes, turned)
     if body.attenuation == 0.0 or len(points) == 0:
-        return np.full((len(slow), len(fast)), weights.sum())
+        return np.full((len(slow), len(fast)), weights.sum()), 0
     weights = weights * np.exp(-body.attenuation * body.distance(points, -turned @ frame.beam))
 
     def at(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -209,6 +251,9 @@ def _of_body(
             found[place] = weights @ np.exp(-body.attenuation * paths)
         return found
 
+    if intervals:
+        nodes = [_nodes(each, intervals) for each in pixels]
+        return interpolated(at(*nodes), nodes, slow, fast), intervals
     return _refined(at, slow, fast, _first_intervals(body, panel, turned))
 
 
@@ -316,20 +361,23 @@ def _refined(
     slow: np.ndarray,
     fast: np.ndarray,
     first: int,
-) -> np.ndarray:
-    """Values at all pixels, interpolated between as many as are needed, at least `first` parts."""
+) -> tuple[np.ndarray, int]:
+    """Values at all pixels, interpolated between as many as are needed, at least `first` parts.
+
+    Also the number of parts.
+    """
     count = min(first, FINEST // 2)
     nodes = [_nodes(each, count) for each in (slow, fast)]
     values = at(*nodes)
     while True:
         if all(len(each) == len(pixels) for each, pixels in zip(nodes, (slow, fast), strict=True)):
-            return values
+            return values, count
         finer = [_nodes(each, 2 * count) for each in (slow, fast)]
         exact = at(*finer)
         error = float(np.abs(interpolated(values, nodes, *finer) - exact).max())
         count, nodes, values = 2 * count, finer, exact
         if error <= GOOD * float(values.max()) and first <= count:
-            return interpolated(values, nodes, slow, fast)
+            return interpolated(values, nodes, slow, fast), count
         if count >= FINEST:
             told = (
                 f"body: fractions are computed at {count + 1} places along the edges of a panel; "
@@ -337,7 +385,7 @@ def _refined(
                 f"{100.0 * error:.2g} %)"
             )
             warnings.warn(CupysimWarning(told), stacklevel=2)
-            return interpolated(values, nodes, slow, fast)
+            return interpolated(values, nodes, slow, fast), count
 
 
 def _nodes(pixels: np.ndarray, intervals: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Derivatives of attenuators' fractions with respect to the detector's geometry."""
+"""Derivatives of the fractions of photons that reach the pixels."""
 
 from __future__ import annotations
 
@@ -9,53 +9,129 @@ import numpy as np
 
 from cupysim.errors import CupysimWarning
 from cupysim.models.attenuation import Beamstop
+from cupysim.models.decay import Decay
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import motion_of
 from cupysim.models.parameters import OF_ONE_PANEL, changed
+from cupysim.models.sample_parameters import DOSES, OF_SAMPLE, POSITION, without_sample
 from cupysim.plan.attenuation import compute_fractions
+from cupysim.plan.exposure import fractions_of_angle
 
 STEP = 1e-6
 """Change of a length (m) or angle (rad) for central differences. Fractions are smooth: differences
 are right to about 1e-9."""
 
+OF_WAVELENGTH = 1e-6
+"""Relative change of the wavelength."""
+
+OF_PROFILE = 1e-3
+"""Change of the place of a body, relative to the width of the beam's profile."""
+
 
 def reason_for_none(experiment: Experiment) -> str:
-    """Reason why fractions have no derivatives; empty if they have.
+    """Reason why fractions have no derivatives with respect to the geometry of the detector.
 
     Parameters
     ----------
     experiment : Experiment
         The experiment.
+
+    Returns
+    -------
+    str
+        The reason; empty if they have derivatives.
     """
     if any(isinstance(each, Beamstop) for each in experiment.attenuators):
         return "the shadow of a beamstop has an edge"
     return ""
 
 
-def fraction_slopes(experiment: Experiment, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Derivatives of the fractions of the attenuators.
+def sample_without_slopes(experiment: Experiment) -> dict[str, str]:
+    """Parameters of the sample without derivatives, and the reasons.
 
     Parameters
     ----------
     experiment : Experiment
-        Experiment with attenuators, none of which is a beamstop.
+        The experiment.
+    """
+    found = {name: without_sample(experiment, name) for name in OF_SAMPLE}
+    profile = experiment.beam.profile
+    for name in POSITION:
+        if not found[name] and profile is None:
+            found[name] = "without a beam profile, the place of the body has no effect"
+        elif not found[name] and profile is not None and not profile.is_smooth:
+            found[name] = "the beam profile has edges"
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def fraction_slopes(
+    experiment: Experiment, names: Sequence[str], angle: int | None
+) -> dict[str, np.ndarray]:
+    """Derivatives of the fractions of attenuators, body and decay.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
     names : sequence of str
-        Names of parameters; only those of the detector's geometry have derivatives.
+        Names of parameters. Fractions do not depend on those that have no entry in the result.
+    angle : int or None
+        Number of the spindle angle; None for fractions of the attenuators alone.
 
     Returns
     -------
     dict of str to ndarray of float64, shape (n_panels, n_slow, n_fast)
-        Derivative of each fraction with respect to these parameters (1/m or 1/rad).
+        Derivative of each fraction with respect to these parameters, in 1 over their units.
     """
-    found = {}
+    found: dict[str, np.ndarray] = {}
+    intervals: list[int] | None = None
     for name in names:
-        if name not in OF_ONE_PANEL and motion_of(name) is None:
-            continue
-        with warnings.catch_warnings():
-            # the experiment itself has warned
-            warnings.simplefilter("ignore", CupysimWarning)
-            less, more = (
-                compute_fractions(changed(experiment, name, by), np.float64) for by in (-STEP, STEP)
-            )
-        found[name] = (more - less) / (2.0 * STEP)
+        if angle is not None and name in DOSES and experiment.decay is not None:
+            found[name] = _of_dose(experiment, angle, name)
+        elif (step := _step(experiment, name, angle)) > 0.0:
+            if angle is not None and intervals is None:
+                _, intervals = fractions_of_angle(experiment, angle, np.float64)
+            with warnings.catch_warnings():
+                # the experiment itself has warned
+                warnings.simplefilter("ignore", CupysimWarning)
+                less, more = (
+                    _fractions(changed(experiment, name, by), angle, intervals)
+                    for by in (-step, step)
+                )
+            found[name] = (more - less) / (2.0 * step)
     return found
+
+
+def _step(experiment: Experiment, name: str, angle: int | None) -> float:
+    """Change of a parameter for central differences; zero if fractions do not depend on it."""
+    if name in OF_ONE_PANEL or motion_of(name) is not None:
+        return STEP if experiment.attenuators or angle is not None else 0.0
+    if angle is None:
+        return 0.0
+    body, decay, profile = experiment.body, experiment.decay, experiment.beam.profile
+    if name == "phi" and body is not None:
+        return STEP
+    if name == "wavelength" and decay is not None and decay.b_per_gray > 0.0:
+        return OF_WAVELENGTH * experiment.beam.wavelength
+    if name in POSITION and body is not None and profile is not None:
+        return OF_PROFILE * min(profile.horizontal, profile.vertical)
+    return 0.0
+
+
+def _fractions(
+    experiment: Experiment, angle: int | None, intervals: Sequence[int] | None
+) -> np.ndarray:
+    if angle is None:
+        return compute_fractions(experiment, np.float64)
+    found, _ = fractions_of_angle(experiment, angle, np.float64, intervals)
+    return found * compute_fractions(experiment, np.float64) if experiment.attenuators else found
+
+
+def _of_dose(experiment: Experiment, angle: int, name: str) -> np.ndarray:
+    which = DOSES.index(name)
+
+    def slope(decay: Decay, squares: np.ndarray, first: float, last: float) -> np.ndarray:
+        return decay.slopes(squares, first, last)[which]
+
+    found, _ = fractions_of_angle(experiment, angle, np.float64, factor=slope)
+    return found * compute_fractions(experiment, np.float64) if experiment.attenuators else found

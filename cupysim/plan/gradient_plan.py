@@ -19,7 +19,7 @@ from cupysim.maths.derivatives import (
 from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
-from cupysim.models.domain_kinds import WHOLE, DomainKind
+from cupysim.models.domain_kinds import WHOLE
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import motion_of
 from cupysim.models.parameters import (
@@ -29,11 +29,15 @@ from cupysim.models.parameters import (
     spread_names,
     without_effect,
 )
-from cupysim.models.sample_parameters import OF_SAMPLE
+from cupysim.models.sample_parameters import SIZES as SPREAD_OF_SIZES
+from cupysim.models.spot_shape import ELLIPSOIDAL
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact, without_background
-from cupysim.plan.exposure import varies
-from cupysim.plan.fraction_slopes import fraction_slopes, reason_for_none
+from cupysim.plan.fraction_slopes import (
+    fraction_slopes,
+    reason_for_none,
+    sample_without_slopes,
+)
 from cupysim.plan.gradient_columns import (
     COLUMNS,
     INDICES,
@@ -140,7 +144,7 @@ def plan_gradients(
     names : str or iterable of str
         Names of the parameters, see `expand`.
     """
-    return plan_of_crystals(experiment, [[(WHOLE, plan)]], names)
+    return plan_of_crystals(experiment, [[KindPlan(WHOLE, plan)]], names)
 
 
 def plan_of_crystals(
@@ -183,22 +187,19 @@ def plan_of_crystals(
     experiment.only_crystal(last)
     found: list[GradientPlan] = []
     for number, kinds in enumerate(plans, 1):
-        for kind, plan in kinds:
-            alone = without_background(plan) if found else plan
+        for each in kinds:
+            alone = each._replace(plan=without_background(each.plan)) if found else each
             only = experiment.only_crystal(number)
-            found.append(_plan_of_crystal(only, kind, alone, wanted, number))
+            found.append(_plan_of_crystal(only, alone, wanted, number))
     first, *others = found
     return replace(first, further=tuple(others)) if others else first
 
 
 def _plan_of_crystal(
-    experiment: Experiment,
-    kind: DomainKind,
-    plan: RenderPlan,
-    wanted: tuple[str, ...],
-    number: int,
+    experiment: Experiment, part: KindPlan, wanted: tuple[str, ...], number: int
 ) -> GradientPlan:
     """Plan of a kind of domains of a crystal; parameters of other crystals have rows of zeros."""
+    kind, plan, angle = part
     shape = experiment.crystal.shape
     if SPOT_SHAPES[shape].squared_slopes is None:
         raise ModelError(f"gradients: spots of the shape {shape} have edges, and so no derivatives")
@@ -211,7 +212,10 @@ def _plan_of_crystal(
     for name in known:
         indices = kind.setting @ known[name][INDICES:ORIGIN].reshape(3, 3)
         known[name][INDICES:ORIGIN] = (indices @ np.linalg.inv(kind.setting)).reshape(-1)
-    for name in (*GROUPS["n_cells"], *GROUPS["n_cells_off_diagonal"]):
+    counts = (*GROUPS["n_cells"], *GROUPS["n_cells_off_diagonal"])
+    of_counts = np.array([known[name][SIZES:SPREAD] for name in counts])
+    known[SPREAD_OF_SIZES][SIZES:SPREAD] = kind.growth * _cell_counts(plan) @ of_counts
+    for name in counts:
         known[name][SIZES:SPREAD] *= kind.size
     unavailable = _set_panel(known, experiment)
     if any(experiment.crystal.cell_spreads):
@@ -222,23 +226,19 @@ def _plan_of_crystal(
     _set_scales(known, experiment, unavailable)
     if plan.has_background:
         unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
-    unavailable |= dict.fromkeys(OF_SAMPLE, "images have no derivatives with respect to it")
+    unavailable |= sample_without_slopes(experiment)
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
-    reason = ""
-    if varies(experiment) or plan.path_image is not None:
-        what = "fractions of body and decay" if varies(experiment) else "matter along the beam"
-        reason = f"the derivatives do not contain the changes of {what} with the pixels' places"
-    elif experiment.attenuators:
-        reason = reason_for_none(experiment)
+    reason = reason_for_none(experiment)
+    if plan.path_image is not None:
+        reason = (
+            "the derivatives do not contain the changes of matter along the beam with the pixels' "
+            "places"
+        )
     if reason:
         unavailable |= dict.fromkeys(OF_ONE_PANEL, reason)
-    if experiment.body is not None:
-        unavailable["phi"] = "the body turns with it, and the fraction of its photons changes"
     if plan.path_image is not None:
         unavailable["wavelength"] = "matter along the beam depends on it, and has no derivative"
-    if experiment.decay is not None and experiment.decay.b_per_gray > 0.0:
-        unavailable["wavelength"] = "the decay depends on it, and has no derivative"
     single = tuple(name for name in wanted if name != FACTORS)
     rows, own = np.zeros((plan.shape[1], len(single), COLUMNS)), []
     for name in wanted:
@@ -262,8 +262,17 @@ def _plan_of_crystal(
         rotation_slopes=_rotation_slopes(experiment, tuple(own)),
         source_slopes=_source_slopes(experiment),
         wants_factors=FACTORS in wanted,
-        fraction_slopes=fraction_slopes(experiment, single) if experiment.attenuators else {},
+        fraction_slopes=fraction_slopes(experiment, single, angle),
     )
+
+
+def _cell_counts(plan: RenderPlan) -> np.ndarray:
+    """Na, Nb, Nc, Nab, Nbc, Nac of a plan of one crystal, shape (6,)."""
+    crystals = plan.crystals
+    if crystals.shape not in ELLIPSOIDAL:
+        return np.append(crystals.n_cells[0, 0], np.zeros(3))
+    matrix = crystals.spot_axes[0, 0]
+    return np.append(np.diagonal(matrix), matrix[[0, 1, 0], [1, 2, 2]])
 
 
 def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment, plan: RenderPlan) -> None:

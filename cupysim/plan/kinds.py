@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,25 @@ from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_axes import spot_axes
 from cupysim.quirks import Quirk
 
-KindPlan: TypeAlias = tuple[DomainKind, RenderPlan]
-"""A kind of domains, and its plan, which has the crystal's background."""
+
+class KindPlan(NamedTuple):
+    """A kind of domains, and a plan of it.
+
+    Parameters
+    ----------
+    kind : DomainKind
+        The kind.
+    plan : RenderPlan
+        The plan, which may have the crystal's background.
+    angle : int, optional
+        Number of its spindle angle if the plan has only one, because photons are multiplied by
+        another fraction at each angle.
+    """
+
+    kind: DomainKind
+    plan: RenderPlan
+    angle: int | None = None
+
 
 MOST_COMPARED = 20_000
 """Largest number of reflections whose symmetry is checked."""
@@ -49,7 +66,7 @@ def kind_plans(experiment: Experiment, plan: RenderPlan) -> list[KindPlan]:
     """
     kinds = domain_kinds(experiment.crystal)
     if kinds == (WHOLE,):
-        return [(WHOLE, plan)]
+        return [KindPlan(WHOLE, plan)]
     crystal = experiment.crystal
     if not experiment.corrects(Quirk.SPOT_WIDTH) and crystal.shape is not Shape.GAUSS_STAR:
         raise ModelError(
@@ -59,7 +76,7 @@ def kind_plans(experiment: Experiment, plan: RenderPlan) -> list[KindPlan]:
     if crystal.settings:
         # each size has the same settings
         _check_symmetry(experiment, [kind.setting for kind in kinds if kind.size == kinds[0].size])
-    return [(kind, _of_kind(experiment, plan, kind)) for kind in kinds]
+    return [KindPlan(kind, _of_kind(experiment, plan, kind)) for kind in kinds]
 
 
 def _of_kind(experiment: Experiment, plan: RenderPlan, kind: DomainKind) -> RenderPlan:

@@ -67,7 +67,7 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     ModelError
         If the experiment is impossible, or has more than `LARGEST_STEP_COUNT` steps.
     """
-    plans = [[plan for _, plan in kinds] for kinds in plans_of_kinds(experiment)]
+    plans = [[each.plan for each in kinds] for kinds in plans_of_kinds(experiment)]
     if len(plans) == 1:
         return add_kinds(plans[0]) if len(plans[0]) > 1 else plans[0][0]
     return add_crystals([add_kinds(kinds) for kinds in plans])
@@ -94,9 +94,9 @@ def plans_of_kinds(experiment: Experiment) -> list[list[KindPlan]]:
         kinds = kind_plans(each, _plan_of_crystal(each))
         found.append(
             [
-                (kind, part)
-                for place, (kind, plan) in enumerate(kinds)
-                for part in parts_of_rotation(each, plan, first=number == place == 0)
+                kind._replace(plan=part, angle=angle)
+                for place, kind in enumerate(kinds)
+                for part, angle in parts_of_rotation(each, kind.plan, number == place == 0)
             ]
         )
     return found
@@ -355,7 +355,7 @@ class Planner:
         is_alone = not (
             experiment.further_crystals or has_kinds(experiment.crystal) or varies(experiment)
         )
-        plans = [[(WHOLE, plan)]] if is_alone else plans_of_kinds(experiment)
+        plans = [[KindPlan(WHOLE, plan)]] if is_alone else plans_of_kinds(experiment)
         return plan_of_crystals(experiment, plans, names)
 
 

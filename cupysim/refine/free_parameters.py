@@ -118,9 +118,9 @@ def gradient_plan(
         (kinds,) = plans_of_kinds(each)
         plans.append(
             [
-                (kind, with_cell_counts(of_kind, each, kind.size * sizes))
-                for kind, plan in kinds
-                for of_kind in [plan if background else without_background(plan)]
+                found._replace(plan=with_cell_counts(of_kind, each, found.kind.size * sizes))
+                for found in kinds
+                for of_kind in [found.plan if background else without_background(found.plan)]
             ]
         )
     return plan_of_crystals(experiment, plans, names)

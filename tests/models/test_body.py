@@ -16,7 +16,9 @@ from cupysim import (
     CupysimError,
     Decay,
     Experiment,
+    PhotonNoise,
     ProfileKind,
+    SizeSpread,
     Slab,
     Sphere,
     Water,
@@ -29,8 +31,10 @@ from cupysim import (
 from cupysim.backends.parts import differentiate_parts
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import open_backend
+from cupysim.models.parameters import changed
 from cupysim.parity.traces.pixel_trace import trace_pixel
 from cupysim.plan import exposure
+from cupysim.plan.fraction_slopes import fraction_slopes
 from cupysim.refine.free_parameters import gradient_plan
 from tests.conftest import Run
 
@@ -281,31 +285,122 @@ def test_edges_and_absorption() -> None:
     np.testing.assert_allclose(inner[6, 6] * 4.0, whole[6, 6], rtol=0.02)
 
 
-@pytest.mark.parametrize("name", ["misset_y", "cell_a", "n_a", "fluence"])
+SLOPE_STEPS = {
+    "misset_y": 1e-6,
+    "cell_a": 1e-6,
+    "n_a": 1e-4,
+    "fluence": 1e20,
+    # fractions of body and decay depend on the following ones
+    "distance": 1e-7,
+    "beam_fast": 1e-7,
+    "rotation_x": 1e-6,
+    "phi": 1e-6,
+    "wavelength": 1e-16,
+    "image_dose": 1e3,
+    "dose_before": 1e3,
+    "body_vertical": 1e-8,
+    "body_horizontal": 1e-8,
+    "size_spread": 1e-5,
+}
+"""Changes for central differences."""
+
+
+@pytest.mark.parametrize("name", SLOPE_STEPS)
 def test_derivatives(name: str, backend: str) -> None:
     experiment = from_args(ALL.replace("-water 0.3", ""))
-    experiment = replace(experiment, body=replace(experiment.body, attenuation=2e3))
+    body, decay = experiment.body, experiment.decay
+    assert body is not None
+    assert decay is not None
+    experiment = replace(
+        experiment,
+        body=replace(body, attenuation=2e3),
+        decay=replace(decay, b_per_gray=2e-26, dose_before=3e6),
+    )
+    if name == "size_spread":
+        crystal = replace(experiment.crystal, sizes=SizeSpread(0.3, 4))
+        experiment = replace(experiment, crystal=crystal)
     found = render_gradients(experiment, name, backend=backend).values[0]
-    step = {"n": 1e-4, "f": 1e20, "c": 1e-6, "m": 1e-6}[name[0]]
-    opened = open_backend(backend)
+    step, opened = SLOPE_STEPS[name], open_backend(backend)
     sides = [
         differentiate_parts(
-            opened, gradient_plan(experiment, {name: sign * step}, (name,)), Observer(), False
+            opened, gradient_plan(experiment, {name: sign * step}, ("scale",)), Observer(), False
         ).photons
         for sign in (1, -1)
     ]
     slope = (sides[0] - sides[1]) / (2.0 * step)
-    np.testing.assert_allclose(found, slope, atol=2e-5 * np.abs(slope).max())
+    assert np.abs(slope).max() > 0.0
+    # fractions of the body are numbers of single precision
+    noise = 2.0 * SINGLE * np.abs(sides[0]).max() / step
+    np.testing.assert_allclose(found, slope, atol=noise + 2e-5 * np.abs(slope).max())
     photons = render_gradients(experiment, name, backend=backend).photons
     image = simulate(experiment, backend=backend).array
     np.testing.assert_allclose(photons, image, rtol=4 * SINGLE)
 
 
+@pytest.mark.parametrize("name", ["distance", "image_dose", "body_vertical", "phi", "wavelength"])
+def test_derivatives_of_fractions(name: str) -> None:
+    """Those of the fractions alone, in double precision and with other steps."""
+    experiment = from_args(ALL)
+    body, decay = experiment.body, experiment.decay
+    assert body is not None
+    assert decay is not None
+    experiment = replace(
+        experiment,
+        body=replace(body, attenuation=2e3),
+        decay=replace(decay, b_per_gray=2e-26, dose_before=3e6),
+    )
+    found = fraction_slopes(experiment, (name,), 1)[name]
+    _, intervals = exposure.fractions_of_angle(experiment, 1, np.float64)
+    step = 3.0 * SLOPE_STEPS[name]
+    more, less = (
+        exposure.fractions_of_angle(changed(experiment, name, by), 1, np.float64, intervals)[0]
+        for by in (step, -step)
+    )
+    slope = (more - less) / (2.0 * step)
+    assert np.abs(slope).max() > 0.0
+    np.testing.assert_allclose(found, slope, atol=1e-5 * np.abs(slope).max())
+
+
+def test_derivatives_of_a_decay_by_hand() -> None:
+    """A still after a dose: photons times exp(-ln 2 D/D0 - 2 b D s^2)."""
+    decay = Decay(0.0, 2e6, 1e-26, dose_before=1e6)
+    experiment = replace(base(), decay=decay)
+    gradients = render_gradients(experiment, "dose_before, image_dose")
+    panel = experiment.flat_panels[0]
+    places = panel.position(np.arange(panel.n_fast) + 0.5, np.arange(panel.n_slow)[:, None] + 0.5)
+    cosine = (places @ experiment.frame.beam) / np.linalg.norm(places, axis=-1)
+    squares = 0.5 * (1.0 - cosine) / experiment.beam.wavelength**2
+    rate = np.log(2.0) / 2e6 + 2e-26 * squares
+    expected = -rate * gradients.photons
+    np.testing.assert_allclose(gradients.values[0], expected, rtol=1e-6)
+    # the mean dose of a still is half of the dose during it
+    np.testing.assert_allclose(gradients.values[1], 0.5 * expected, rtol=1e-6)
+
+
+def test_a_fit_finds_dose_and_place() -> None:
+    """In MGy and mm, from other start values, within the uncertainties."""
+    truth = from_args(ALL.replace("-water 0.3", "-fluence 1e32"))
+    start = changed(changed(truth, "image_dose", -4e6), "body_vertical", 1e-6)
+    counts = simulate(truth).counts(PhotonNoise(1))
+    found = fit(start, counts, "image_dose, body_vertical")
+    assert found.names == ("image_dose", "body_vertical")
+    for value, sigma, expected in zip(found.values, found.sigmas, (10.0, 0.005), strict=True):
+        assert abs(value - expected) < 4.0 * sigma
+        assert sigma < 0.05 * expected
+
+
 def test_what_has_no_derivative() -> None:
     experiment = from_args(ALL)
-    for name in ("distance", "phi", "wavelength", "image_dose", "body_along"):
-        with pytest.raises(CupysimError, match=f"gradients: {name}: "):
-            render_gradients(experiment, name)
+    for name, reason in {"size_spread": "one size", "body_along": "no effect"}.items():
+        plain = replace(experiment, beam=replace(experiment.beam, profile=None))
+        with pytest.raises(CupysimError, match=f"gradients: {name}: .*{reason}"):
+            render_gradients(plain, name)
+    sharp = replace(
+        experiment,
+        beam=replace(experiment.beam, profile=BeamProfile(ProfileKind.TOPHAT, 2e-5, 2e-5)),
+    )
+    with pytest.raises(CupysimError, match="gradients: body_vertical: the beam profile has edges"):
+        render_gradients(sharp, "body_vertical")
 
 
 def test_within_a_tolerance(backend: str) -> None:
@@ -466,7 +561,7 @@ def test_thin_plates_are_not_stepped_over() -> None:
         # its centre lies between the nodes of grids of 16 and of 32 intervals
         return np.ones((len(rows), 1)) - 0.5 * np.exp(-(((columns - 190.0) / 3.0) ** 2))
 
-    missed, found = (exposure._refined(narrow, slow, fast, first) for first in (16, 120))
+    missed, found = (exposure._refined(narrow, slow, fast, first)[0] for first in (16, 120))
     assert missed.min() > 0.99
     assert found.min() < 0.6
     words = WORDS.replace("-detpixels 12 -pixel 8", "-detpixels 700 -pixel 0.1")
