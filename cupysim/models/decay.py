@@ -55,10 +55,8 @@ class Decay:
         if not self.half_dose > 0.0:
             raise ModelError(f"decay: half_dose must be positive, got {self.half_dose:g} Gy")
 
-    def slopes(
-        self, stol_squared: np.ndarray, first: float, last: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives of `factor` with respect to the doses.
+    def slopes(self, stol_squared: np.ndarray, first: float, last: float) -> dict[str, np.ndarray]:
+        """Derivatives of `factor`.
 
         Parameters
         ----------
@@ -67,8 +65,9 @@ class Decay:
 
         Returns
         -------
-        of_dose, of_dose_before : ndarray, shape (...)
-            Derivatives (1/Gy) with respect to the dose during the image and the dose before it.
+        dict of str to ndarray, shape (...)
+            Derivatives with respect to ``dose``, ``dose_before`` and ``half_dose`` (1/Gy), and to
+            ``b_per_gray`` (Gy/m^2).
         """
         rate = self._rate(stol_squared)
         exponent = rate * (last - first) * self.dose
@@ -78,9 +77,15 @@ class Decay:
         far = (np.exp(-safe) * (1.0 + safe) - 1.0) / safe**2
         of_mean = np.where(exponent > SMALL, far, near)
         factor = self.factor(stol_squared, first, last)
-        begin = np.exp(-rate * (self.dose_before + first * self.dose))
-        of_dose = rate * (begin * of_mean * (last - first) - first * factor)
-        return np.asarray(of_dose), np.asarray(-rate * factor)
+        before, length = self.dose_before + first * self.dose, last - first
+        at_begin = np.exp(-rate * before)
+        of_rate = at_begin * of_mean * length * self.dose - before * factor
+        return {
+            "dose": rate * (at_begin * of_mean * length - first * factor),
+            "dose_before": -rate * factor,
+            "half_dose": of_rate * (-math.log(2.0) / self.half_dose**2),
+            "b_per_gray": of_rate * 2.0 * np.asarray(stol_squared),
+        }
 
     def _rate(self, stol_squared: np.ndarray) -> np.ndarray:
         """Decrease of the logarithm of intensities with dose (1/Gy)."""

@@ -5,22 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import dot
-from cupysim.maths.cell import oriented_lattice
-from cupysim.maths.derivatives import upright_cell
 from cupysim.models import sample_parameters as sample
+from cupysim.models.cell_change import with_other_cell
 from cupysim.models.conventions import Pivot
-from cupysim.models.crystal import Crystal
 from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, motion_of, moved, panels_of
 from cupysim.models.spot_shape import ELLIPSOIDAL
-from cupysim.models.unit_cell import UnitCell
 
 DEGREE = math.pi / 180.0
 """One degree (rad)."""
@@ -99,6 +94,7 @@ class Parameter:
 
 _TURN = Parameter("rad", "deg", DEGREE, Limit(2.0))
 _PLACE = Parameter("m", "mm", MILLIMETRE, Limit(2.0), told=True)
+_LENGTH = Parameter("m", "mm", MILLIMETRE, Limit(0.99, True), 6)
 PLACING = ("distance", *GROUPS["beam_centre"])
 """Parameters that a given origin of the detector overrules."""
 
@@ -126,7 +122,7 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("rad", "deg", DEGREE, Limit(0.9, True), of_crystal=True),
     ),
     **dict.fromkeys(
-        GROUPS["mosaic_spreads"][3:], Parameter("rad", "deg", DEGREE, Limit(1.0), of_crystal=True)
+        GROUPS["mosaic_spreads"][3:], replace(_TURN, limit=Limit(1.0), of_crystal=True)
     ),
     "wavelength": Parameter("m", "A", ANGSTROM, Limit(0.02, True), 6),
     "distance": replace(_PLACE, limit=Limit(0.05, True)),
@@ -138,7 +134,11 @@ PARAMETERS: dict[str, Parameter] = {
     "scale": Parameter("", "", 1.0, Limit(math.inf), varies=False),
     "crystal_scale": Parameter("", "", 1.0, Limit(0.99, True), of_crystal=True),
     **dict.fromkeys(sample.POSITION, replace(_PLACE, told=False)),
+    **dict.fromkeys((*sample.BODY_SIZES, *sample.PROFILE), _LENGTH),
+    sample.ATTENUATION: Parameter("1/m", "1/mm", 1e3, Limit(0.99, True)),
     **dict.fromkeys(sample.DOSES, Parameter("Gy", "MGy", 1e6, Limit(math.inf))),
+    "half_dose": Parameter("Gy", "MGy", 1e6, Limit(0.99, True)),
+    "decay_b": Parameter("m^2/Gy", "A^2/MGy", ANGSTROM**2 / 1e6, Limit(math.inf)),
     sample.SIZES: Parameter("", "%", 0.01, Limit(0.99, True), of_crystal=True),
 }
 """Parameters that are numbers. A new one needs an entry here, its value and its change below, and a
@@ -330,7 +330,9 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
         misset[GROUPS["misset"].index(name)] += by
         return replace(experiment, crystal=replace(crystal, misset=tuple(misset)))
     if name in GROUPS["cell"]:
-        return replace(experiment, crystal=_other_cell(experiment, GROUPS["cell"].index(name), by))
+        return replace(
+            experiment, crystal=with_other_cell(experiment, GROUPS["cell"].index(name), by)
+        )
     if name in GROUPS["n_cells_off_diagonal"]:
         off_diagonal = list(crystal.n_cells_off_diagonal)
         off_diagonal[GROUPS["n_cells_off_diagonal"].index(name)] += by
@@ -355,26 +357,6 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
         scan = replace(experiment.scan, start=experiment.scan.start + by)
         return replace(experiment, scan=scan)
     return replace(experiment, detector=_moved(experiment, name, by))
-
-
-def _other_cell(experiment: Experiment, which: int, by: float) -> Crystal:
-    """Return the crystal with one edge or angle of its cell changed, in the same orientation."""
-    crystal = experiment.crystal
-    if crystal.cell is not None and crystal.reciprocal is None:
-        numbers = [*crystal.cell.lengths_angstrom, *crystal.cell.angles]
-        numbers[which] += by
-        a, b, c, alpha, beta, gamma = numbers
-        return replace(crystal, cell=UnitCell((a, b, c), (alpha, beta, gamma)))
-    unturned = replace(crystal, misset=None).oriented(experiment.policy).lattice
-    numbers = [*unturned.lengths, *unturned.angles]
-    upright, _ = upright_cell(np.array(numbers[:3]), np.array(numbers[3:]))
-    orientation = np.linalg.solve(upright, unturned.direct)
-    numbers[which] += by
-    a, b, c, alpha, beta, gamma = numbers
-    UnitCell((a, b, c), (alpha, beta, gamma))
-    other, _ = upright_cell(np.array(numbers[:3]), np.array(numbers[3:]))
-    reciprocal = np.linalg.inv(other @ orientation).T
-    return replace(crystal, cell=None, reciprocal=oriented_lattice(reciprocal).reciprocal)
 
 
 def _moved(experiment: Experiment, name: str, by: float) -> Detector:

@@ -1,7 +1,8 @@
-"""Parameters of the sample that vary from shot to shot, but have no derivatives."""
+"""Parameters of the sample: body, beam profile, decay, and the spread of the sizes of domains."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,33 @@ if TYPE_CHECKING:
 POSITION = ("body_along", "body_horizontal", "body_vertical")
 """Place of the body of the sample along the beam and across it."""
 
+BODY_SIZES = ("body_length", "body_width", "body_height")
+"""Size of the body along these axes."""
+
+ATTENUATION = "body_attenuation"
+"""Attenuation coefficient of the body."""
+
+OF_BODY = (*POSITION, *BODY_SIZES, ATTENUATION)
+"""Parameters of the body."""
+
+PROFILE = {"profile_horizontal": "horizontal", "profile_vertical": "vertical"}
+"""Sizes of the beam's profile, and names of the fields of `BeamProfile`."""
+
 DOSES = ("image_dose", "dose_before")
 """Doses of the decay."""
+
+DECAY = {
+    "image_dose": "dose",
+    "dose_before": "dose_before",
+    "half_dose": "half_dose",
+    "decay_b": "b_per_gray",
+}
+"""Parameters of the decay, and names of the fields of `Decay`."""
 
 SIZES = "size_spread"
 """Spread of the sizes of domains."""
 
-OF_SAMPLE = (*POSITION, *DOSES, SIZES)
+OF_SAMPLE = (*OF_BODY, *PROFILE, *DECAY, SIZES)
 """Names of all these parameters."""
 
 
@@ -33,17 +54,23 @@ def without_sample(experiment: Experiment, name: str) -> str:
     name : str
         One of `OF_SAMPLE`.
     """
-    if name in POSITION and experiment.body is None:
+    if name in OF_BODY and experiment.body is None:
         return "the sample has no body (option -body)"
-    if name in DOSES and experiment.decay is None:
+    if name in PROFILE and experiment.beam.profile is None:
+        return "the beam has no profile (option -beam_profile)"
+    if name in PROFILE and experiment.body is None:
+        return "a beam profile acts on a body, and the sample has none (option -body)"
+    if name in DECAY and experiment.decay is None:
         return "there is no decay (option -decay)"
+    if name == "half_dose" and experiment.decay is not None:
+        return "the half dose is infinite" if experiment.decay.half_dose == math.inf else ""
     if name == SIZES and experiment.crystal.sizes is None:
         return "all domains have one size (option -size_spread)"
     return ""
 
 
 def current_of_sample(experiment: Experiment, name: str) -> float:
-    """Value of a parameter of the sample (m, Gy, or a ratio); 0 if the sample lacks it.
+    """Value of a parameter of the sample, in the unit of its derivative.
 
     Parameters
     ----------
@@ -51,14 +78,22 @@ def current_of_sample(experiment: Experiment, name: str) -> float:
         The experiment.
     name : str
         One of `OF_SAMPLE`.
+
+    Returns
+    -------
+    float
+        The value; 0 if the sample lacks it.
     """
     body, decay, sizes = experiment.body, experiment.decay, experiment.crystal.sizes
-    if name in POSITION:
-        return 0.0 if body is None else body.position[POSITION.index(name)]
-    if name in DOSES:
-        if decay is None:
+    profile = experiment.beam.profile
+    if name in OF_BODY:
+        if body is None:
             return 0.0
-        return {"image_dose": decay.dose, "dose_before": decay.dose_before}[name]
+        return dict(zip(OF_BODY, (*body.position, *body.size, body.attenuation), strict=True))[name]
+    if name in PROFILE:
+        return 0.0 if profile is None else float(getattr(profile, PROFILE[name]))
+    if name in DECAY:
+        return 0.0 if decay is None else float(getattr(decay, DECAY[name]))
     return 0.0 if sizes is None else sizes.spread
 
 
@@ -72,7 +107,7 @@ def with_changed_sample(experiment: Experiment, name: str, by: float) -> Experim
     name : str
         One of `OF_SAMPLE`.
     by : float
-        Change (m, Gy, or a ratio).
+        Change, in the unit of the parameter's derivative.
 
     Raises
     ------
@@ -83,15 +118,19 @@ def with_changed_sample(experiment: Experiment, name: str, by: float) -> Experim
     if reason:
         raise ModelError(f"parameter {name!r}: it has no effect: {reason}")
     body, decay, crystal = experiment.body, experiment.decay, experiment.crystal
-    value = current_of_sample(experiment, name) + by
-    if name in POSITION and body is not None:
-        place = [value if each == name else x
-                 for each, x in zip(POSITION, body.position, strict=True)]  # fmt: skip
-        return replace(experiment, body=replace(body, position=(place[0], place[1], place[2])))
-    if name == "image_dose" and decay is not None:
-        return replace(experiment, decay=replace(decay, dose=value))
-    if name == "dose_before" and decay is not None:
-        return replace(experiment, decay=replace(decay, dose_before=value))
+    value, beam = current_of_sample(experiment, name) + by, experiment.beam
+    if name in OF_BODY and body is not None:
+        if name == ATTENUATION:
+            return replace(experiment, body=replace(body, attenuation=value))
+        field, names = ("position", POSITION) if name in POSITION else ("size", BODY_SIZES)
+        numbers = list(getattr(body, field))
+        numbers[names.index(name)] = value
+        return replace(experiment, body=replace(body, **{field: tuple(numbers)}))
+    if name in PROFILE and beam.profile is not None:
+        other = replace(beam.profile, **{PROFILE[name]: value})
+        return replace(experiment, beam=replace(beam, profile=other))
+    if name in DECAY and decay is not None:
+        return replace(experiment, decay=replace(decay, **{DECAY[name]: value}))
     assert name == SIZES
     assert crystal.sizes is not None
     sizes = replace(crystal.sizes, spread=value)

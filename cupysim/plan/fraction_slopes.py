@@ -13,7 +13,16 @@ from cupysim.models.decay import Decay
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import motion_of
 from cupysim.models.parameters import OF_ONE_PANEL, changed
-from cupysim.models.sample_parameters import DOSES, OF_SAMPLE, POSITION, without_sample
+from cupysim.models.sample_parameters import (
+    ATTENUATION,
+    BODY_SIZES,
+    DECAY,
+    OF_SAMPLE,
+    POSITION,
+    PROFILE,
+    current_of_sample,
+    without_sample,
+)
 from cupysim.plan.attenuation import compute_fractions
 from cupysim.plan.exposure import fractions_of_angle
 
@@ -24,8 +33,9 @@ are right to about 1e-9."""
 OF_WAVELENGTH = 1e-6
 """Relative change of the wavelength."""
 
-OF_PROFILE = 1e-3
-"""Change of the place of a body, relative to the width of the beam's profile."""
+OF_SIZE = 1e-3
+"""Relative change of sizes and attenuation, and change of the place of a body relative to the width
+of the beam's profile."""
 
 
 def reason_for_none(experiment: Experiment) -> str:
@@ -56,11 +66,15 @@ def sample_without_slopes(experiment: Experiment) -> dict[str, str]:
     """
     found = {name: without_sample(experiment, name) for name in OF_SAMPLE}
     profile = experiment.beam.profile
-    for name in POSITION:
-        if not found[name] and profile is None:
+    for name in (*POSITION, *PROFILE, *BODY_SIZES):
+        if found[name]:
+            continue
+        if name in POSITION and profile is None:
             found[name] = "without a beam profile, the place of the body has no effect"
-        elif not found[name] and profile is not None and not profile.is_smooth:
+        elif profile is not None and not profile.is_smooth:
             found[name] = "the beam profile has edges"
+    if experiment.body is not None and experiment.body.attenuation == 0.0:
+        found[ATTENUATION] = "it is zero"
     return {name: reason for name, reason in found.items() if reason}
 
 
@@ -86,8 +100,8 @@ def fraction_slopes(
     found: dict[str, np.ndarray] = {}
     intervals: list[int] | None = None
     for name in names:
-        if angle is not None and name in DOSES and experiment.decay is not None:
-            found[name] = _of_dose(experiment, angle, name)
+        if angle is not None and name in DECAY and experiment.decay is not None:
+            found[name] = _of_decay(experiment, angle, name)
         elif (step := _step(experiment, name, angle)) > 0.0:
             if angle is not None and intervals is None:
                 _, intervals = fractions_of_angle(experiment, angle, np.float64)
@@ -113,8 +127,12 @@ def _step(experiment: Experiment, name: str, angle: int | None) -> float:
         return STEP
     if name == "wavelength" and decay is not None and decay.b_per_gray > 0.0:
         return OF_WAVELENGTH * experiment.beam.wavelength
-    if name in POSITION and body is not None and profile is not None:
-        return OF_PROFILE * min(profile.horizontal, profile.vertical)
+    if body is None:
+        return 0.0
+    if name in POSITION and profile is not None:
+        return OF_SIZE * min(profile.horizontal, profile.vertical)
+    if name in (*BODY_SIZES, *PROFILE, ATTENUATION):
+        return OF_SIZE * current_of_sample(experiment, name)
     return 0.0
 
 
@@ -127,11 +145,9 @@ def _fractions(
     return found * compute_fractions(experiment, np.float64) if experiment.attenuators else found
 
 
-def _of_dose(experiment: Experiment, angle: int, name: str) -> np.ndarray:
-    which = DOSES.index(name)
-
+def _of_decay(experiment: Experiment, angle: int, name: str) -> np.ndarray:
     def slope(decay: Decay, squares: np.ndarray, first: float, last: float) -> np.ndarray:
-        return decay.slopes(squares, first, last)[which]
+        return decay.slopes(squares, first, last)[DECAY[name]]
 
     found, _ = fractions_of_angle(experiment, angle, np.float64, factor=slope)
     return found * compute_fractions(experiment, np.float64) if experiment.attenuators else found

@@ -80,7 +80,7 @@ def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
     if name in OF_SAMPLE:
         base = (
             f"{base} -decay 20,1 -image_dose 3 -dose_before 1 -body box,1,1,1 "
-            "-body_position 1 2 3 -size_spread 10 -corrected"
+            "-body_position 1 2 3 -beam_profile gaussian,1,2 -size_spread 10 -corrected"
         )
     if name in GROUPS["mosaic_spreads"]:
         spreads = "-spread_abc 0.5 0.4 0.3 -spread_off_diagonal 0.1 0.05 0.02"

@@ -24,7 +24,8 @@ SETUPS = [
     f"{CELL} -denzo -detector_rotx 4", f"{CELL} -dials -ORGX 4 -ORGY 5",
 ]  # fmt: skip
 SAMPLE = (
-    "-decay 20,1 -image_dose 3 -dose_before 1 -body box,1,1,1 -body_position 1 2 3 -size_spread 10"
+    "-decay 20,1 -image_dose 3 -dose_before 1 -body box,1,1,1 -body_position 1 2 3 "
+    "-beam_profile gaussian,1,2 -size_spread 10"
 )
 CHANGEABLE = [name for name in PARAMETERS if name not in (*GROUPS["n_cells"], "scale")]
 
