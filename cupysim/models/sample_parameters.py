@@ -122,12 +122,19 @@ def with_changed_sample(experiment: Experiment, name: str, by: float) -> Experim
     if name in OF_BODY and body is not None:
         if name == ATTENUATION:
             return replace(experiment, body=replace(body, attenuation=value))
-        field, names = ("position", POSITION) if name in POSITION else ("size", BODY_SIZES)
-        numbers = list(getattr(body, field))
-        numbers[names.index(name)] = value
-        return replace(experiment, body=replace(body, **{field: tuple(numbers)}))
+        names = POSITION if name in POSITION else BODY_SIZES
+        numbers = body.position if name in POSITION else body.size
+        x, y, z = (
+            value if each == name else number for each, number in zip(names, numbers, strict=True)
+        )
+        if name in POSITION:
+            return replace(experiment, body=replace(body, position=(x, y, z)))
+        return replace(experiment, body=replace(body, size=(x, y, z)))
     if name in PROFILE and beam.profile is not None:
-        other = replace(beam.profile, **{PROFILE[name]: value})
+        if PROFILE[name] == "horizontal":
+            other = replace(beam.profile, horizontal=value)
+        else:
+            other = replace(beam.profile, vertical=value)
         return replace(experiment, beam=replace(beam, profile=other))
     if name in DECAY and decay is not None:
         return replace(experiment, decay=replace(decay, **{DECAY[name]: value}))
