@@ -13,6 +13,7 @@ from cupysim.maths.arrays import array_namespace
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.gradient_columns import PHOTONS
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.stokes_contrast import CONTRAST
 
 OF_ALL_PHOTONS = ("scale", "fluence")
 """Parameters that also multiply the photons from matter along the beam."""
@@ -117,6 +118,13 @@ def differentiate_parts(
     for part in plan.parts:
         found = backend.differentiate(part, observer, device_arrays)
         shares.append(found.share)
+        for number, name in enumerate(part.names):
+            if name in part.contrasts:
+                more, less = (
+                    backend.differentiate(part.of_photons(each), observer, device_arrays).photons
+                    for each in part.contrasts[name]
+                )
+                found.values[number] += (more - less) / CONTRAST
         fractions = part.plan.fractions
         if fractions is not None:
             by_pixel = array_namespace(found.photons).asarray(fractions, dtype=np.float64)

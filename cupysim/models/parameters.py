@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import dot
+from cupysim.models import polarization_parameters as light
 from cupysim.models import sample_parameters as sample
 from cupysim.models.cell_change import with_other_cell
 from cupysim.models.conventions import Pivot
@@ -139,6 +140,7 @@ PARAMETERS: dict[str, Parameter] = {
     **dict.fromkeys(sample.DOSES, Parameter("Gy", "MGy", 1e6, Limit(math.inf))),
     "half_dose": Parameter("Gy", "MGy", 1e6, Limit(0.99, True)),
     "decay_b": Parameter("m^2/Gy", "A^2/MGy", ANGSTROM**2 / 1e6, Limit(math.inf)),
+    **dict.fromkeys(light.STOKES, Parameter("", "", 1.0, Limit(2.0))),
     sample.SIZES: Parameter("", "%", 0.01, Limit(0.99, True), of_crystal=True),
 }
 """Parameters that are numbers. A new one needs an entry here, its value and its change below, and a
@@ -200,6 +202,8 @@ def current(experiment: Experiment, name: str) -> float:
         return _of_detector(experiment, name)
     if name in sample.OF_SAMPLE:
         return sample.current_of_sample(experiment, name)
+    if name in light.STOKES:
+        return float(light.current_stokes(experiment)[light.STOKES.index(name)])
     if name in GROUPS["misset"]:
         return float((crystal.misset or (0.0, 0.0, 0.0))[GROUPS["misset"].index(name)])
     if name in GROUPS["cell"]:
@@ -274,6 +278,8 @@ def without_effect(experiment: Experiment, name: str) -> str:
         return "the detector's origin is given and overrides it"
     if name in sample.OF_SAMPLE:
         return sample.without_sample(experiment, name)
+    if name in light.STOKES:
+        return light.without_polarization(experiment)
     spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
     if name in spreads and name not in (known := spread_names(experiment)):
         return f"the crystal has another mosaic model, with {', '.join(known)}"
@@ -347,6 +353,8 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
         return replace(experiment, crystal=replace(crystal, mosaicity=mosaicity))
     if name in sample.OF_SAMPLE:
         return sample.with_changed_sample(experiment, name, by)
+    if name in light.STOKES:
+        return light.with_changed_stokes(experiment, name, by)
     if name == "crystal_scale":
         return replace(experiment, crystal=replace(crystal, scale=crystal.scale + by))
     if name == "wavelength":

@@ -29,6 +29,7 @@ from cupysim.models.parameters import (
     spread_names,
     without_effect,
 )
+from cupysim.models.polarization_parameters import STOKES, without_polarization
 from cupysim.models.sample_parameters import SIZES as SPREAD_OF_SIZES
 from cupysim.models.spot_shape import ELLIPSOIDAL
 from cupysim.models.tolerance import Tolerance
@@ -53,6 +54,7 @@ from cupysim.plan.kinds import KindPlan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.size_slopes import size_slopes
 from cupysim.plan.spot_shapes import SPOT_SHAPES
+from cupysim.plan.stokes_contrast import stokes_contrast
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ class GradientPlan:
     fraction_slopes : mapping of str to ndarray, shape (n_panels, n_slow, n_fast)
         Derivatives of the plan's fractions with respect to parameters of the detector's geometry
         (1/m or 1/rad).
+    contrasts : mapping of str to tuple of 2 RenderPlan
+        For parameters on which the photons depend linearly: two plans. The difference of their
+        photons is `cupysim.plan.stokes_contrast.CONTRAST` times the derivative.
     further : tuple of GradientPlan
         Plans of further crystals, with the same parameters. Photons and derivatives add up.
     """
@@ -89,6 +94,7 @@ class GradientPlan:
     source_slopes: np.ndarray
     wants_factors: bool
     fraction_slopes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    contrasts: Mapping[str, tuple[RenderPlan, RenderPlan]] = field(default_factory=dict)
     further: tuple[GradientPlan, ...] = ()
 
     @property
@@ -99,7 +105,11 @@ class GradientPlan:
     def without_parameters(self) -> GradientPlan:
         """The plan of the photons alone."""
         further = tuple(each.without_parameters() for each in self.further)
-        return replace(self, names=(), rows=self.rows[:, :0], further=further)
+        return replace(self, names=(), rows=self.rows[:, :0], contrasts={}, further=further)
+
+    def of_photons(self, plan: RenderPlan) -> GradientPlan:
+        """The photons of another plan of the same image, without derivatives."""
+        return replace(self.without_parameters(), plan=plan, further=(), wants_factors=False)
 
     def within(self, tolerance: Tolerance | None) -> GradientPlan:
         """The same derivatives within a tolerance; exact if it is None.
@@ -227,6 +237,8 @@ def _plan_of_crystal(
     if plan.has_background:
         unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
     unavailable |= sample_without_slopes(experiment)
+    if polarization := without_polarization(experiment):
+        unavailable |= dict.fromkeys(STOKES, polarization)
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
     reason = reason_for_none(experiment)
@@ -238,7 +250,8 @@ def _plan_of_crystal(
     if reason:
         unavailable |= dict.fromkeys(OF_ONE_PANEL, reason)
     if plan.path_image is not None:
-        unavailable["wavelength"] = "matter along the beam depends on it, and has no derivative"
+        of_matter = "matter along the beam depends on it, and has no derivative"
+        unavailable |= dict.fromkeys(("wavelength", *STOKES), of_matter)
     single = tuple(name for name in wanted if name != FACTORS)
     rows, own = np.zeros((plan.shape[1], len(single), COLUMNS)), []
     for name in wanted:
@@ -263,6 +276,9 @@ def _plan_of_crystal(
         source_slopes=_source_slopes(experiment),
         wants_factors=FACTORS in wanted,
         fraction_slopes=fraction_slopes(experiment, single, angle),
+        contrasts={
+            name: stokes_contrast(experiment, plan, name) for name in single if name in STOKES
+        },
     )
 
 

@@ -16,6 +16,7 @@ from cupysim.backends.compiled.host import HostEngine
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import available_backends
 from cupysim.models.parameters import GROUPS, spread_names
+from cupysim.models.polarization_parameters import STOKES
 from cupysim.models.rendering import Region, Rendering
 from cupysim.models.sample_parameters import OF_SAMPLE
 from cupysim.models.spot_shape import ELLIPSOIDAL, Shape
@@ -37,7 +38,8 @@ AGREEMENT = 5e-9
 TABLE = f"-hkl {INPUTS / 'orc.hkl'} -nodump"
 BASE = "-cell 50 60 70 80 95 100 -misset 10 20 30 -detpixels 9 -pixel 3 -lambda 1.3 -fluence 1e24"
 SOURCES = f"-sourcefile {INPUTS / 'sources5.txt'}"
-ALL = [name for name in UNITS if name not in ("structure_factors", *OF_SAMPLE)]
+ALL = [name for name in UNITS if name not in ("structure_factors", *STOKES, *OF_SAMPLE)]
+"""Parameters that nearly all experiments have; test_stokes.py and test_body.py test the others."""
 
 
 def differentiate(backend: str, experiment: Experiment, names: str) -> Gradients:
