@@ -23,6 +23,9 @@ SIGMA_PER_WIDTH = 1.0 / math.sqrt(8.0 * math.log(2.0))
 FEW = 1e-3
 """Part of the photons at each end of a spectrum that does not count for its range."""
 
+GAUSSIAN_REACH = 4.0
+"""Reach of the Gaussian that smooths random amplitudes, in standard deviations."""
+
 FINE_SAMPLES = 2**14
 """Number of wavelengths of a random spectrum, before neighbours are merged."""
 
@@ -181,8 +184,6 @@ class Spectrum:
         The spectrum is the squared modulus of smoothed random complex amplitudes, times a Gaussian,
         as in campaigns (Saldin, Schneidmiller & Yurkov (1998) Opt. Commun. 148, 383).
         """
-        from scipy.ndimage import gaussian_filter1d
-
         if not spikes > 0.0:
             raise ModelError(f"spectrum: the number of spikes must be positive, got {spikes:g}")
         sigma = _width(bandwidth) * SIGMA_PER_WIDTH
@@ -191,7 +192,7 @@ class Spectrum:
         field = generator.normal(size=(2, FINE_SAMPLES))
         # width of a spike in samples
         width = FINE_SAMPLES / (2.0 * REACH * SIGMA_PER_WIDTH * spikes) * SIGMA_PER_WIDTH
-        smooth = gaussian_filter1d(field, width, axis=1, mode="wrap")
+        smooth = _smoothed(field, width)
         weights = np.exp(-0.5 * (places / sigma) ** 2) * (smooth**2).sum(axis=0)
         fine = cls(wavelength / (1.0 + places), weights)
         _check_samples(samples)
@@ -257,6 +258,18 @@ def _width(value: float) -> float:
     if not 0.0 < number < 1.0:
         raise ModelError(f"spectrum: a width must be between 0 and 100 %, got {100 * number:g} %")
     return number
+
+
+def _smoothed(rows: np.ndarray, sigma: float) -> np.ndarray:
+    """Periodic rows, smoothed with a Gaussian of a standard deviation in samples.
+
+    The Gaussian ends at `GAUSSIAN_REACH` standard deviations.
+    """
+    count, radius = rows.shape[1], int(GAUSSIAN_REACH * sigma + 0.5)
+    offsets = np.arange(-radius, radius + 1)
+    values = np.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = np.bincount(offsets % count, values / values.sum(), count)
+    return np.asarray(np.fft.irfft(np.fft.rfft(rows) * np.fft.rfft(kernel), count))
 
 
 def _middles(samples: int, half: float) -> np.ndarray:
