@@ -67,7 +67,7 @@ class PixelNoise {
         return count_tried(mean);
     }
 
-    // Draws trials from a Lorentzian until one is accepted, as `draw_rejected`. Logarithms decide, unless the rounding
+    // Draws trials from a Lorentzian until one is accepted, as `Deviates::reject`. Logarithms decide, unless the rounding
     // of the C program could change the decision.
     CUPYSIM_FUNCTION float count_tried(float mean) {
         const double m = mean;

@@ -103,7 +103,8 @@ struct Rejection {
     }
 };
 
-// Whether a trial count is accepted; `peak` is that of the Lorentzian, and u a deviate.
+// Whether a trial count is accepted. `peak` is 0.9 (1 + y^2), the inverse of the Lorentzian at the trial; u is a
+// uniform deviate.
 CUPYSIM_FUNCTION bool is_accepted(const Rejection& trial, float count, double peak, float u) {
     float exponent = count * trial.log_mean;
     exponent = exponent - log_factorial(count);
@@ -134,12 +135,12 @@ class Deviates {
     // Multiplies deviates until the product is not above exp(-mean). Returns their number minus 1. The sums of their
     // logarithms decide, unless rounding could change the number.
     CUPYSIM_FUNCTION int multiply(float mean) {
-        // few products are as fast if exp(-mean) is known
+        // for small means, multiplying is as fast, because exp(-mean) is known
         if (mean < FEW && mean == limited_mean) return multiply_exactly(mean);
         std::int32_t rise = static_cast<std::int32_t>(larger(mean, -1.0f) * LOG_UNITS);
         int count = 0;
         while (at + count + RISING <= end) {
-            // deviates after which the product is surely, and perhaps, above the limit
+            // bit i: the product with deviate i is surely (first mask) or possibly (second mask) above the limit
             std::uint32_t above, near_or_above;
             const std::uint32_t* const sums = block->sums + at + count;
             compare_rising(sums, rise, GUARD, above, near_or_above);
@@ -161,7 +162,7 @@ class Deviates {
             advance(2 * TRIALS);
             if (at + 2 * TRIALS > end) return reject_exactly(trial);
             if (at + 2 * TRIALS > n_trials) add_trials();
-            // the trials, if none of them is negative
+            // each trial takes two deviates, unless its count is negative
             float counts[TRIALS], excess[TRIALS];
             for (int i = 0; i < TRIALS; ++i) {
                 const int here = at + 2 * i;
@@ -169,7 +170,7 @@ class Deviates {
                 count = count + trial.mean;
                 counts[i] = std::floor(count);
                 float exponent = counts[i] * trial.log_mean;
-                // only from 2 on: the others are not used, or left to `reject_exactly`
+                // counts below 2, whose logarithms are zero in the table, are left to `reject_exactly`
                 exponent = exponent - log_factorial(larger(counts[i], 2.0f));
                 exponent = exponent - trial.constant;
                 excess[i] = exponent + peaks[here] + logs[here + 1];
@@ -206,8 +207,9 @@ class Deviates {
     static constexpr int TRIALS = 2;
     // Errors of logarithms of deviates and of their limits are together below 1e-5.
     static constexpr float TRIAL_GUARD = 3e-5f;
-    // Errors of differences of sums are below this number of units.
-    static constexpr std::int32_t GUARD = 63;
+    // Errors of differences of sums are below this number of units: an error of a term is at most max(1, -log u) + 1,
+    // and a sum practically never has more than 64 terms.
+    static constexpr std::int32_t GUARD = 256;
     static constexpr float FEW = 0.5f;
 
     NoiseState& state;
@@ -218,7 +220,7 @@ class Deviates {
     float limited_mean = -2.0f, limit = 2.7182818f;
     DeviateBlock blocks[2];
     DeviateBlock *block = blocks, *next_block = blocks + 1;
-    // of each deviate of the block: tan(pi u), the logarithm of the Lorentzian's peak there, and -log u
+    // of each deviate of the block: y = tan(pi u), log(0.9 (1 + y^2)), and -log u
     float tangents[BLOCK + TRIALS_AT_ONCE], peaks[BLOCK + TRIALS_AT_ONCE], logs[BLOCK + TRIALS_AT_ONCE];
 
     CUPYSIM_OUTLINE void refill() {

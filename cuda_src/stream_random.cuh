@@ -77,10 +77,10 @@ CUPYSIM_FUNCTION void begin_steps(std::int64_t seed, Words steps[STEP_VECTORS]) 
     std::memcpy(steps, first, sizeof first);
 }
 
-// The unit 2^-22 of integer logarithms.
+// Units per 1 of integer logarithms: their unit is 2^-22.
 constexpr float LOG_UNITS = 4194304.0f;
 
-// -log u in units, with an error of about one unit, for a value of the generator.
+// -log u in units, for a value of the generator, with an error of at most max(1, -log u) + 1 units.
 CUPYSIM_FUNCTION std::int32_t minus_log(std::int32_t value) {
     const float u = static_cast<float>(value) * static_cast<float>(1.0 / MODULUS);
     return static_cast<std::int32_t>(short_log(u) * -LOG_UNITS + 0.5f);
@@ -108,8 +108,8 @@ struct DeviateBlock {
     CUPYSIM_FUNCTION float deviate(int i) const { return deviate_of(value_of(entries[i])); }
 };
 
-// Draws blocks of deviates. A step of the shuffle waits for the step before it. So callers do steps beside other work,
-// and logarithms are computed before the shuffle: a vector for every STEPS steps.
+// Draws blocks of deviates. Each step of the shuffle needs the result of the step before. So callers mix steps with
+// other work. Logarithms are computed before the shuffle, for STEPS values at a time.
 class Shuffle {
   public:
     // Begins at a state whose seed and last output are from 1 to MODULUS - 1, with blocks of n deviates, a multiple of

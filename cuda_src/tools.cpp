@@ -116,7 +116,8 @@ void cupysim_draw_photons(NoiseState* state, const float* expected, std::int64_t
     draw_stream(*state, expected, n, [counts](std::int64_t i, double count) { counts[i] = count; });
 }
 
-// The same as integers from 0 to `largest`. Returns `sum` plus all counts, in serial order.
+// The same as integers, clipped to 0 ... `largest`; NaN becomes the smallest integer. Returns `sum` plus the counts
+// before clipping, in serial order.
 double cupysim_count_photons(NoiseState* state, const float* expected, std::int64_t n, double largest, double sum,
                              std::int32_t* counts) {
     draw_stream(*state, expected, n, [counts, largest, &sum](std::int64_t i, double count) {

@@ -52,12 +52,12 @@ CUPYSIM_FUNCTION std::uint32_t mask_of(Integers signs) {
 // Numbers that `compare_rising` compares at a time.
 constexpr int RISING = 16;
 
-// Bits of the numbers after *first that exceed it by less than rise - guard, and by less than rise + guard. Differences
-// are taken modulo 2^32.
+// Sets bit i of `below` if number i after *first exceeds it by less than rise - guard, and bit i of `near_or_below` if
+// by less than rise + guard. Differences are taken modulo 2^32.
 CUPYSIM_FUNCTION void compare_rising(const std::uint32_t* first, std::int32_t rise, std::int32_t guard,
                                      std::uint32_t& below, std::uint32_t& near_or_below) {
 #if defined(__AVX512F__)
-    // the sum of vectors, since a vector is loaded from memory faster than it is made of a computed number
+    // a vector of *first from memory is faster than a vector of a computed sum
     const __m512i limit = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(*first)), _mm512_set1_epi32(rise));
     const __m512i excess = _mm512_sub_epi32(_mm512_loadu_si512(first + 1), limit);
     below = _cvtmask16_u32(_mm512_cmplt_epi32_mask(excess, _mm512_set1_epi32(-guard)));

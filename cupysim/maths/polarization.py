@@ -117,7 +117,7 @@ def polarization_of_form(form: Array, direction: Components) -> Array:
     Parameters
     ----------
     form : array, shape (6,), (6, 1) or (6, n)
-        Coefficients of one source, or of the source of each direction, from `polarization_form`.
+        Coefficients, a row of what `polarization_form` returns; or a column for each direction.
     direction : tuple of 3 arrays, shape (n,)
         Direction of the scattered photons, unit vectors.
 

@@ -29,6 +29,11 @@ def quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
     ----------
     count : int
         Number of nodes.
+
+    Returns
+    -------
+    nodes, weights : ndarray, shape (count,)
+        Nodes, and weights whose sum is 1.
     """
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return (nodes + 1.0) / 2.0, weights / 2.0
@@ -156,11 +161,12 @@ def square_section_bound(
     Notes
     -----
     The overlap g(t) of the crystal with itself is a product of factors 1 - s_i t, with s_i =
-    |n.a_i*|/N_i. It is convex and falls to zero at T. So g is at most 1 - t/T, and the section at
-    most (Na Nb Nc/V) T. T is at most the longest diagonal of the crystal, because the unit normal
-    n is sum (n.a_i*) a_i. Partial integration gives g'(0) as another bound: -g' is positive and
-    falls, so the integral of -g' sin(2 pi zeta t) is at most -g'(0)/(pi zeta), and the section is
-    at most (Na Nb Nc/V) sum(s_i)/(pi zeta)^2.
+    |n.a_i*|/N_i. It is convex and falls to zero at T = min(1/s_i). So g is at most 1 - t/T, and the
+    section at most (Na Nb Nc/V) T. The vector T n = sum (T n.a_i*) a_i has coefficients of at most
+    N_i, so T is at most the longest diagonal of the crystal. A second bound follows from partial
+    integration: -g' is positive and falls, so the integral of -g' sin(2 pi zeta t) is at most
+    -g'(0)/(pi zeta), and the section at most (Na Nb Nc/V) sum(s_i)/(pi zeta)^2. It holds for all
+    directions with |n.a_i*| replaced by |a_i*|.
     """
     del fudge
     edges = n_cells[:, None] * cells
@@ -228,11 +234,11 @@ def round_section_bound(
 
     Notes
     -----
-    The section is 12 C/(pi L) times constants, with L^2 = sum (n.a_i*/w_i)^2, and the transform C
-    of g = 1 - 3t/2 + t^3/2 at the phase 2 pi zeta/L. C is at most 3/8, its value at zero, and as
-    for `square_section_bound` at most 2 g'(0)/phase^2, here 3/phase^2. The unit normal n is sum
-    (n.a_i*/w_i) w_i a_i, so L lies between the inverses of the largest and of the smallest
-    singular value of the matrix of w_i a_i.
+    The section is 12 C/(pi L) times constants, with w_i = N_i sqrt(fudge), L^2 = sum
+    (n.a_i*/w_i)^2, and the cosine transform C of g = 1 - 3t/2 + t^3/2 at the phase 2 pi zeta/L;
+    zeta is the distance (1/m). C is at most C(0) = 3/8, and at most -2 g'(0)/phase^2 = 3/phase^2,
+    as for `square_section_bound`. The unit normal n is sum (n.a_i*/w_i) w_i a_i, so L lies between
+    the inverses of the largest and of the smallest singular value of the matrix of w_i a_i.
     """
     widths = n_cells * np.sqrt(fudge)
     singular = np.linalg.svd(widths[:, None] * cells, compute_uv=False)

@@ -21,9 +21,14 @@ def with_other_cell(experiment: Experiment, which: int, by: float) -> Crystal:
     experiment : Experiment
         Experiment with the crystal.
     which : int
-        Number of a, b, c, alpha, beta, gamma, from 0.
+        Index in (a, b, c, alpha, beta, gamma), from 0.
     by : float
         Change (Angstrom or rad).
+
+    Returns
+    -------
+    Crystal
+        The crystal.
 
     Raises
     ------

@@ -17,12 +17,17 @@ STOKES = ("stokes_q", "stokes_u")
 
 
 def without_polarization(experiment: Experiment) -> str:
-    """Reason why the beam has no Stokes parameters of its own; empty if it has.
+    """Find out why the beam has no Stokes parameters of its own.
 
     Parameters
     ----------
     experiment : Experiment
         The experiment.
+
+    Returns
+    -------
+    str
+        The reason; empty if it has.
     """
     beam = experiment.beam
     if not beam.polarized:
@@ -35,12 +40,17 @@ def without_polarization(experiment: Experiment) -> str:
 
 
 def current_stokes(experiment: Experiment) -> np.ndarray:
-    """Q/I and U/I of the beam, shape (2,); zero if it has none.
+    """Find Q/I and U/I of the beam.
 
     Parameters
     ----------
     experiment : Experiment
         The experiment.
+
+    Returns
+    -------
+    ndarray, shape (2,)
+        Q/I and U/I; zero if the beam has none of its own.
     """
     beam = experiment.beam
     if without_polarization(experiment):

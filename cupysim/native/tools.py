@@ -150,7 +150,7 @@ def count_photons(
     Returns
     -------
     counts : ndarray of int32, same shape
-        Counted photons.
+        Counted photons, from 0 to `largest`; NaN becomes the smallest integer.
     total : float
         Sum including these pixels, in serial order and before the limits.
     """

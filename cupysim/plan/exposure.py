@@ -76,8 +76,8 @@ def parts_of_rotation(
     Returns
     -------
     list of tuple of RenderPlan, and int or None
-        The plan alone if there is neither body nor decay. Otherwise the background, and each
-        angle with its number.
+        Plans and the numbers of their spindle angles. The number is None for the whole plan
+        (without body and decay), and for the background, which comes first.
 
     Raises
     ------
@@ -185,9 +185,14 @@ def fractions_of_angle(
     Returns
     -------
     fractions : ndarray, shape (n_panels, n_slow, n_fast)
-        The fractions.
+        Fractions that a body transmits, times `factor`.
     intervals : list of int
-        The numbers of intervals.
+        The numbers of intervals; 0 without interpolation.
+
+    Raises
+    ------
+    ModelError
+        If the detector is curved.
     """
     panels, detector = experiment.flat_panels, experiment.detector
     if isinstance(detector, Detector) and detector.curved:
@@ -362,9 +367,9 @@ def _refined(
     fast: np.ndarray,
     first: int,
 ) -> tuple[np.ndarray, int]:
-    """Values at all pixels, interpolated between as many as are needed, at least `first` parts.
+    """Compute values at all pixels by interpolation, and the number of intervals.
 
-    Also the number of parts.
+    The number is doubled from `first` until the error is small.
     """
     count = min(first, FINEST // 2)
     nodes = [_nodes(each, count) for each in (slow, fast)]

@@ -57,12 +57,17 @@ def reason_for_none(experiment: Experiment) -> str:
 
 
 def sample_without_slopes(experiment: Experiment) -> dict[str, str]:
-    """Parameters of the sample without derivatives, and the reasons.
+    """Find the parameters of the sample without derivatives.
 
     Parameters
     ----------
     experiment : Experiment
         The experiment.
+
+    Returns
+    -------
+    dict of str to str
+        The reason for each of these parameters.
     """
     found = {name: without_sample(experiment, name) for name in OF_SAMPLE}
     profile = experiment.beam.profile
@@ -88,14 +93,15 @@ def fraction_slopes(
     experiment : Experiment
         The experiment.
     names : sequence of str
-        Names of parameters. Fractions do not depend on those that have no entry in the result.
+        Names of parameters.
     angle : int or None
         Number of the spindle angle; None for fractions of the attenuators alone.
 
     Returns
     -------
     dict of str to ndarray of float64, shape (n_panels, n_slow, n_fast)
-        Derivative of each fraction with respect to these parameters, in 1 over their units.
+        Derivatives of the fractions (1 over the SI unit of the parameter). Parameters on which no
+        fraction depends have no entry.
     """
     found: dict[str, np.ndarray] = {}
     intervals: list[int] | None = None

@@ -78,8 +78,8 @@ class GradientPlan:
     wants_factors : bool
         Whether to differentiate with respect to structure factors too.
     fraction_slopes : mapping of str to ndarray, shape (n_panels, n_slow, n_fast)
-        Derivatives of the plan's fractions with respect to parameters of the detector's geometry
-        (1/m or 1/rad).
+        Derivatives of the plan's fractions (1 over the unit of the parameter), for parameters on
+        which they depend.
     contrasts : mapping of str to tuple of 2 RenderPlan
         For parameters on which the photons depend linearly: two plans. The difference of their
         photons is `cupysim.plan.stokes_contrast.CONTRAST` times the derivative.
@@ -244,13 +244,13 @@ def _plan_of_crystal(
     reason = reason_for_none(experiment)
     if plan.path_image is not None:
         reason = (
-            "the derivatives do not contain the changes of matter along the beam with the pixels' "
-            "places"
+            "scattering by matter along the beam depends on the geometry of the detector, and has "
+            "no derivative"
         )
     if reason:
         unavailable |= dict.fromkeys(OF_ONE_PANEL, reason)
     if plan.path_image is not None:
-        of_matter = "matter along the beam depends on it, and has no derivative"
+        of_matter = "scattering by matter along the beam depends on it, and has no derivative"
         unavailable |= dict.fromkeys(("wavelength", *STOKES), of_matter)
     single = tuple(name for name in wanted if name != FACTORS)
     rows, own = np.zeros((plan.shape[1], len(single), COLUMNS)), []

@@ -27,8 +27,8 @@ class KindPlan(NamedTuple):
     plan : RenderPlan
         The plan, which may have the crystal's background.
     angle : int, optional
-        Number of its spindle angle if the plan has only one, because photons are multiplied by
-        another fraction at each angle.
+        Number of the plan's spindle angle (from 0); None if it has all angles. With body or decay,
+        each angle has its own plan, because it has its own fractions.
     """
 
     kind: DomainKind

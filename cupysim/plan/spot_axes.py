@@ -24,10 +24,15 @@ def spot_axes(
 
     Returns
     -------
-    tuple of ndarray, shape (3, 3), and float
-        With quirk Q6 corrected, the axes are the rows of N, and the height is det(N). For spots
-        that are round in reciprocal space, F_latt/(Na Nb Nc) is exp(-1.9 fudge |dq|^2
-        (Na Nb Nc V)^(2/3)), with the volume V of the unit cell (pull request 985 of cctbx).
+    axes : ndarray, shape (3, 3)
+        The rows of N. For `gauss_star`, a*, b*, c* (1/Angstrom) times sqrt(1.9 0.63) (det(N)
+        V)^(1/3), with the volume V of the unit cell (pull request 985 of cctbx).
+    height : float
+        det(N), which is F_latt of the reflection.
+
+    Notes
+    -----
+    These are the axes with quirk Q6 corrected.
     """
     is_diagonal = np.array_equal(size_matrix, np.diag(np.diagonal(size_matrix)))
     # The product is exact for integers, a determinant is not.

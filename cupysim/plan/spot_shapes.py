@@ -88,8 +88,8 @@ class SpotShape:
         F_latt as a function of this variable, and `SpotSize`.
     section : callable
         Integral of F_latt^2 over the Ewald sphere near a reflection. The arguments are distance,
-        height and fudge if `measure` is DISTANCE; it must not rise with the distance. Otherwise
-        they are projections, distance, numbers of cells, volume and fudge.
+        height and fudge if `measure` is DISTANCE; the integral must not rise with the distance.
+        Otherwise they are projections, distance, numbers of cells, volume and fudge.
     squared_slopes : callable, optional
         Function of offsets and `SpotSize`; returns F_latt^2 and its derivatives. None if the shape
         has no derivatives.
@@ -184,11 +184,11 @@ class SpotShape:
         Returns
         -------
         ndarray, shape (m, n)
-            Bounds (1/m^2), whatever the direction of the reflection; infinite if the shape has
-            none.
+            Bounds (1/m^2) for all directions of the reflection; infinite if the shape has no bound.
         """
         if self.measure is Measure.DISTANCE:
-            # steepness: spot widths per distance in reciprocal space, between its extremes
+            # a distance in spot widths is at least the distance times the smallest singular value,
+            # and the divisor of the section at least the determinant over the largest one
             to_spot = size.scaled_axes.T @ cells
             singular = np.linalg.svd(to_spot, compute_uv=False)
             flattest = distance * singular[:, -1:]

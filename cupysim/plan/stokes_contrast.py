@@ -1,4 +1,4 @@
-"""Plans whose photons differ by a derivative with respect to a Stokes parameter."""
+"""Pairs of plans whose difference gives the derivative with respect to a Stokes parameter."""
 
 from __future__ import annotations
 

@@ -7,11 +7,12 @@ import numpy as np
 from cupysim.maths.arrays import norm
 
 MARGIN = 1e-6
-"""Added to both ends of a range of l, so that rounding errors do not exclude its last index."""
+"""Added to both ends of the range of an index, so that rounding errors do not exclude the first or
+the last one."""
 
 
 def indices_in_shell(
-    star: np.ndarray, beam: np.ndarray, thickness: float, longest: float, ends: np.ndarray
+    star: np.ndarray, beam: np.ndarray, reach: float, longest: float, ends: np.ndarray
 ) -> np.ndarray:
     """Find the Miller indices of scattering vectors near the Ewald sphere.
 
@@ -20,9 +21,9 @@ def indices_in_shell(
     star : ndarray, shape (3, 3)
         Columns a*, b*, c* (1/m).
     beam : ndarray, shape (3,)
-        Wave vector of the incident photons (1/m). The Ewald sphere has its length as radius.
-    thickness : float
-        Largest distance from the sphere (1/m).
+        Wave vector of the incident photons (1/m). Its length is the radius of the Ewald sphere.
+    reach : float
+        Largest distance from the sphere, on both sides (1/m).
     longest : float
         Largest length of the scattering vectors (1/m).
     ends : ndarray of int, shape (2, 3)
@@ -31,8 +32,8 @@ def indices_in_shell(
     Returns
     -------
     ndarray of int64, shape (n, 3)
-        All indices within these limits, sorted by h, then k, then l. A few lie slightly outside,
-        because ranges of l are rounded outwards.
+        All indices within these limits, sorted by h, then k, then l. A few may lie slightly
+        outside, because ranges are extended by `MARGIN`.
 
     Notes
     -----
@@ -50,21 +51,21 @@ def indices_in_shell(
     start, along = pairs @ star[:, outer].T, star[:, inner]
     radius = float(norm(beam))
     first, last = _between_roots(start, along, longest)
-    low, high = _between_roots(start + beam, along, radius + thickness)
+    low, high = _between_roots(start + beam, along, radius + reach)
     first = np.maximum(np.maximum(first, low), float(ends[0, inner]))
     last = np.minimum(np.minimum(last, high), float(ends[1, inner]))
-    hole_first, hole_last = _between_roots(start + beam, along, max(radius - thickness, 0.0))
-    has_hole = hole_last - hole_first > 2.0 * MARGIN
+    inner_first, inner_last = _between_roots(start + beam, along, max(radius - reach, 0.0))
+    has_inside = inner_last - inner_first > 2.0 * MARGIN
     ranges = (
-        (first, np.where(has_hole, np.minimum(last, hole_first), last)),
-        (np.where(has_hole, np.maximum(first, hole_last), np.inf), last),
+        (first, np.where(has_inside, np.minimum(last, inner_first), last)),
+        (np.where(has_inside, np.maximum(first, inner_last), np.inf), last),
     )
     found = np.concatenate([_integers_between(*limits) for limits in ranges])
     indices = np.empty((len(found), 3), dtype=np.int64)
     indices[:, outer], indices[:, inner] = pairs[found[:, 0]], found[:, 1]
     place = np.ravel_multi_index(tuple((indices - ends[0]).T), tuple(widths))
     order = np.argsort(place)
-    # an index at both ends of a narrow hole is in both ranges
+    # both ranges may contain the same index if they nearly touch
     is_new = np.diff(place[order], prepend=-1) > 0
     return indices[order[is_new]]
 

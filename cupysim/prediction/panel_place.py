@@ -18,17 +18,17 @@ class PlaceOnPanel:
     ----------
     fast, slow : ndarray, shape (n,)
         Positions (pixels).
-    on_panel : ndarray of bool, shape (n,)
-        Whether the photons meet the panel's plane at all.
+    meets_plane : ndarray of bool, shape (n,)
+        Whether the photons meet the plane of the panel, on it or beside it.
     captured : ndarray, shape (n,)
-        Absorbed fractions.
+        Sums of the absorbed fractions of all layers; with quirk Q15 up to the number of layers.
     airpath : ndarray, shape (n,)
         Lengths of the paths (m).
     """
 
     fast: np.ndarray
     slow: np.ndarray
-    on_panel: np.ndarray
+    meets_plane: np.ndarray
     captured: np.ndarray
     airpath: np.ndarray
 
@@ -44,6 +44,11 @@ def place_on_panel(plan: RenderPlan, shot: int, panel: int, direction: np.ndarra
         Numbers of the shot and of the panel. The panel must be flat.
     direction : ndarray, shape (n, 3)
         Directions of the photons, unit vectors.
+
+    Returns
+    -------
+    PlaceOnPanel
+        Where they meet it.
     """
     panels, at = plan.panels, (shot, panel)
     parallax = direction @ panels.normal[at]

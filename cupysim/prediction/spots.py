@@ -85,8 +85,8 @@ def predict_spots(plan: RenderPlan, shot: int = 0, fewest: float = 0.0) -> Spots
     shot : int, optional
         Number of the shot in the plan.
     fewest : float, optional
-        Photons that a spot needs. Weaker spots are left out; most of them are not computed, because
-        an upper bound of their photons is smaller.
+        Smallest number of expected photons of a spot. Weaker spots are left out. If the plan has
+        one part, most of them are not computed, because an upper bound of their photons is smaller.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0, fewest: float = 0.0) -> Spots
             0 if part.diffuse.diffuse_only or is_dark else part.crystals.n_crystals
         ):
             near = candidates_of(part, shot, crystal)
-            # the photons of several kinds of domains add up
+            # a spot may have photons in several parts: kinds of domains, spindle angles, crystals
             needed = fewest if len(plan.parts) == 1 else 0.0
             found = [
                 _panel_spots(part, shot, panel, crystal, near, needed)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cupysim.maths.arrays import norm
 from cupysim.maths.polarization import polarization_form, polarization_of_form
-from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, SpotSize, spot_size
 from cupysim.plan.weights import RayPath, largest_term_weight, term_weight
 from cupysim.prediction.candidates import Steps, spot_reach
@@ -111,26 +111,27 @@ class ReflectionsOfPanel:
         )
 
     def with_photons(self, fewest: float) -> ReflectionsOfPanel:
-        """Leave out reflections whose `StepSums.photons` are certainly fewer.
+        """Leave out reflections that have fewer photons even by an upper bound.
 
         Parameters
         ----------
         fewest : float
-            Photons in the unit of `StepSums.photons`.
+            Smallest number of photons, in the unit of `StepSums.photons`.
 
         Returns
         -------
         ReflectionsOfPanel
-            The other reflections: those for which the largest sections, weights, polarization
-            factors and absorbed fractions would bring so many photons.
+            Reflections whose upper bound is at least `fewest`. The bound uses the largest section,
+            weight, polarization factor and absorbed fraction.
         """
         plan, steps = self.plan, self.steps
         polar = max(1.0, 0.5 * (1.0 + plan.sources.largest_kahn)) if plan.sources.polarized else 1.0
-        captured = 1.0 if plan.panels.absorbs_all else float(plan.panels.n_layers)
+        is_fraction = plan.capture_use is Use.EACH and not plan.panels.absorbs_all
+        captured = 1.0 if is_fraction else float(plan.panels.n_layers)
         weights = [largest_term_weight(plan, self.shot, source) for source in steps.sources]
         scale = (1.0 + ROUNDING) * polar * captured * np.array(weights) / steps.wavenumbers**2
         shape, channels = SPOT_SHAPES[plan.crystals.shape], plan.sources.channel[steps.sources]
-        # exactly on the sphere in all steps
+        # first bound: as if each reflection were on the sphere in all steps
         sections = shape.largest_sections(np.zeros((len(steps), 1)), steps.cells, self.size)[:, 0]
         by_channel = np.bincount(channels, scale * sections, len(self.squares))
         strong = self._only(by_channel @ self.squares >= fewest)
@@ -171,7 +172,7 @@ class ReflectionsOfPanel:
         channel = plan.sources.channel[steps.sources[pairs.steps]]
         square = self.squares[channel, pairs.reflections]
         scale = weight * section / steps.wavenumbers[pairs.steps] ** 2
-        photons = square * np.where(hit.on_panel, scale * polar * hit.captured, 0.0)
+        photons = square * np.where(hit.meets_plane, scale * polar * hit.captured, 0.0)
         self._add(found.photons, pairs, photons)
         self._add(found.fast, pairs, photons * hit.fast)
         self._add(found.slow, pairs, photons * hit.slow)

@@ -345,7 +345,7 @@ def test_derivatives(name: str, backend: str) -> None:
 
 @pytest.mark.parametrize("name", list(SLOPE_STEPS)[4:-1])
 def test_derivatives_of_fractions(name: str) -> None:
-    """Those of the fractions alone, in double precision and with other steps."""
+    """Derivatives of the fractions agree with differences in double precision."""
     experiment = from_args(ALL)
     body, decay = experiment.body, experiment.decay
     assert body is not None
@@ -384,7 +384,7 @@ def test_derivatives_of_a_decay_by_hand() -> None:
 
 
 def test_a_fit_finds_dose_and_place() -> None:
-    """In MGy and mm, from other start values, within the uncertainties."""
+    """A fit from other start values finds dose (MGy) and place (mm) within 4 sigma."""
     truth = from_args(ALL.replace("-water 0.3", "-fluence 1e32"))
     start = changed(changed(truth, "image_dose", -4e6), "body_vertical", 1e-6)
     counts = simulate(truth).counts(PhotonNoise(1))

@@ -18,8 +18,8 @@ def test_all_reflections_of_the_shell_are_found_once(seed: int) -> None:
     star = random.normal(size=(3, 3)) * random.uniform(0.2, 2.0, 3)
     beam = random.normal(size=3) * random.choice([1.0, 3.0, 30.0])
     radius = float(np.linalg.norm(beam))
-    # shells that are thin, thick, and without a hole
-    thickness = radius * random.choice([1e-3, 0.1, 1.5])
+    # shells that are thin, thick, and whole balls
+    reach = radius * random.choice([1e-3, 0.1, 1.5])
     longest = radius * random.choice([0.3, 1.0, 2.5])
     first = random.integers(-9, 3, 3)
     ends = np.stack([first, first + random.integers(0, 12, 3)])
@@ -30,9 +30,9 @@ def test_all_reflections_of_the_shell_are_found_once(seed: int) -> None:
         q = hkl @ star.T
         distance = np.abs(np.linalg.norm(q + beam, axis=1) - radius)
         scale = 1.0 + margin
-        return (distance <= thickness * scale) & (np.linalg.norm(q, axis=1) <= longest * scale)
+        return (distance <= reach * scale) & (np.linalg.norm(q, axis=1) <= longest * scale)
 
-    found = indices_in_shell(star, beam, thickness, longest, ends)
+    found = indices_in_shell(star, beam, reach, longest, ends)
     needed = {tuple(hkl) for hkl in every[inside(every, 0.0)]}
     assert needed <= {tuple(hkl) for hkl in found}
     assert len({tuple(hkl) for hkl in found}) == len(found)

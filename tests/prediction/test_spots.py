@@ -36,6 +36,7 @@ CASES = {
     "corrected gauss": "-gauss_xtal -cell 30 40 50 80 95 100 -corrected",
     "corrected flat spots": "-tophat_spots -N 12 -oversample 8 -corrected",
     "corrected sensor": "-detector_abs 300 -detector_thick 200 -thicksteps 4 -corrected",
+    "layers without absorption": "-detector_thick 0 -thicksteps 3 -corrected",
 }
 APART = 14.0
 """Pixels to the next spot, so that a box holds one alone."""
@@ -99,7 +100,7 @@ def test_spots_with_enough_photons_are_those_of_the_whole_list(case: str) -> Non
 
 @pytest.mark.parametrize("case", CASES)
 def test_sections_are_within_their_bounds(case: str) -> None:
-    """The bound holds for all directions, and for the shapes that have one it is not far above."""
+    """No section exceeds its bound. The largest section is above 0.3 of a finite bound."""
     plan = make_plan(from_args(f"{COMMON} {CASES[case]}"))
     size, shape = spot_size(plan.crystals, (0, 0)), SPOT_SHAPES[plan.crystals.shape]
     cell = plan.crystals.phi_cells[0, 0, :1]
