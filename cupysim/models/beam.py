@@ -189,7 +189,7 @@ class Beam:
         """
         if stokes is None:
             return np.full(n, self.polarization), np.tile(frame.polarization, (n, 1))
-        return linear_polarization(stokes, frame.polarization, frame.vertical)
+        return linear_polarization(stokes, frame.horizontal, frame.vertical)
 
     @property
     def photons_per_squared_electron(self) -> float:

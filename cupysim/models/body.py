@@ -61,6 +61,14 @@ class Body:
             raise ModelError(f"body: attenuation must not be negative, got {self.attenuation:g}/m")
 
     @property
+    def corners(self) -> np.ndarray:
+        """Corners of a box relative to its centre, along its axes (m); none for an ellipsoid."""
+        if self.form is BodyForm.ELLIPSOID:
+            return np.empty((0, 3))
+        signs = np.stack(np.meshgrid(*[[-0.5, 0.5]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+        return np.asarray(signs * np.array(self.size))
+
+    @property
     def volume(self) -> float:
         """Volume of the body (m^3)."""
         whole = float(np.prod(self.size))

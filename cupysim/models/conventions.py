@@ -101,6 +101,15 @@ class UnitFrame:
     vertical: np.ndarray
     made_normal: bool
 
+    @property
+    def horizontal(self) -> np.ndarray:
+        """The direction across the beam that is nearest to the polarization axis, shape (3,).
+
+        It is the polarization axis itself if that is parallel to the beam.
+        """
+        across = cross(self.vertical, self.beam)
+        return np.asarray(unit(across) if across.any() else self.polarization)
+
 
 _X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 _MINUS_X, _MINUS_Y, _MINUS_Z = (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0)

@@ -184,7 +184,9 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
     middle = steps_of(plan, shot, crystal, 1)
     cell, sources, crystals = middle.cells[0], plan.sources, plan.crystals
     limit = max(_largest_scattering(plan, shot, panel) for panel in range(plan.shape[1]))
-    ends = np.floor(norm(cell) * limit).astype(np.int64)
+    width = float(spot_reach(plan, spot_size(crystals, (shot, crystal)), cell[None])[0])
+    # spots of reflections beyond the limit may reach the image
+    ends = np.floor(norm(cell) * (limit + width)).astype(np.int64)
     factors = plan.factors
     low, high = -ends, ends
     if factors.is_constant and factors.default == 0.0:
@@ -206,7 +208,6 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
     cone = norm(sources.incident[shot] - middle.incident[0]).max()
     wavenumbers = 1.0 / sources.wavelength[shot]
     band = np.abs(wavenumbers - middle.wavenumbers[0]).max() / middle.wavenumbers[0]
-    width = float(spot_reach(plan, spot_size(crystals, (shot, crystal)), cell[None])[0])
     shape = tuple(int(n) for n in high - low + 1)
     total = float(np.prod([float(n) for n in shape]))
     # volume of a shell around the part of the sphere that the detector covers

@@ -21,6 +21,7 @@ CASES = {
     "rotation": "-polar 0.2 -osc 20 -phisteps 3 -mosaic 1 -mosaic_dom 4",
     "decay": "-stokes 0.1 0.2 -decay 20,1 -image_dose 10 -osc 20 -phisteps 2",
     "sizes": "-stokes 0.1 0.2 -size_spread 20 -size_steps 3",
+    "axis not across the beam": "-beam_vector 1 0.2 0.5 -stokes 0.1 0.2",
     "divergence": "-stokes 0.5 0.1 -hdivrange 5 -hdivsteps 2 -dispersion 2 -dispsteps 2",
 }
 EXACT = 1e-10

@@ -33,8 +33,9 @@ from cupysim.backends.rendered import Observer
 from cupysim.backends.select import open_backend
 from cupysim.models.parameters import changed
 from cupysim.parity.traces.pixel_trace import trace_pixel
-from cupysim.plan import exposure
+from cupysim.plan import body_quadrature, exposure
 from cupysim.plan.fraction_slopes import fraction_slopes
+from cupysim.plan.last_result import LastResult
 from cupysim.refine.free_parameters import gradient_plan
 from tests.conftest import Run
 
@@ -365,6 +366,36 @@ def test_derivatives_of_fractions(name: str) -> None:
     slope = (more - less) / (2.0 * step)
     assert np.abs(slope).max() > 0.0
     np.testing.assert_allclose(found, slope, atol=1e-5 * np.abs(slope).max())
+
+
+@pytest.mark.parametrize("phi", [0, 15, 30, 45, 60])
+@pytest.mark.parametrize("size", ["0.01,0.5,0.5", "0.02,0.05,0.03", "0.3,0.3,0.3"])
+def test_a_turned_box_without_attenuation_changes_nothing(phi: int, size: str) -> None:
+    """Photons are a mean over the box, and do not depend on its size."""
+    experiment = from_args(f"{WORDS} -phi {phi} -body box,{size}")
+    plain = simulate(from_args(f"{WORDS} -phi {phi}")).array
+    np.testing.assert_allclose(simulate(experiment).array, plain, rtol=2 * SINGLE)
+    found = render_gradients(experiment, "body_length, body_width, body_height")
+    assert experiment.body is not None
+    for slopes, length in zip(found.values, experiment.body.size, strict=True):
+        assert np.abs(slopes).max() * length < 1e-9 * found.photons.max()
+
+
+def test_derivatives_of_a_turned_box_with_attenuation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five times as many parts across the beam hardly change them."""
+    experiment = from_args(f"{WORDS} -phi 30 -body box,0.02,0.05,0.03")
+    assert experiment.body is not None
+    experiment = with_body(
+        experiment, replace(experiment.body, attenuation=3e3),
+        BeamProfile(ProfileKind.GAUSSIAN, 5e-5, 5e-5),
+    )  # fmt: skip
+    names = "body_length, body_width, body_height"
+    usual = render_gradients(experiment, names).values
+    monkeypatch.setattr(body_quadrature, "PARTS_ACROSS", 60)
+    monkeypatch.setattr(exposure, "_last", LastResult())
+    np.testing.assert_allclose(
+        usual, render_gradients(experiment, names).values, atol=0.01 * np.abs(usual).max()
+    )
 
 
 def test_derivatives_of_a_decay_by_hand() -> None:

@@ -224,6 +224,18 @@ def test_a_rotation_has_the_spots_of_its_stills() -> None:
         assert len(missing) <= 3, phi
 
 
+def test_wide_spots_of_reflections_beyond_the_corners() -> None:
+    """A crystal of few cells: spots are wider than the distance between reflections."""
+    words = (
+        "-cell 4.9122 5.2942 100.23 89.9596 88.556 71.4536 -Na 3 -Nb 11 -Nc 38 "
+        "-misset 73.91 131.1 103.43 -lambda 4.3569 -default_F 100 -detpixels_x 125 "
+        "-detpixels_y 49 -pixel 0.5 -distance 100 -corrected -oversample 2"
+    )
+    image = simulate(from_args(words))
+    assert image.array.max() > 0.0
+    assert len(image.spots) > 20
+
+
 def test_strongest_first_and_none_where_there_are_none() -> None:
     spots = predict_spots(simulate(from_args(COMMON)).plan)
     assert (np.diff(spots["photons"]) <= 0.0).all()
