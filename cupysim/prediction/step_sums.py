@@ -133,6 +133,9 @@ class ReflectionsOfPanel:
         shape, channels = SPOT_SHAPES[plan.crystals.shape], plan.sources.channel[steps.sources]
         # first bound: as if each reflection were on the sphere in all steps
         sections = shape.largest_sections(np.zeros((len(steps), 1)), steps.cells, self.size)[:, 0]
+        if not np.isfinite(sections).all():
+            # the shape has no bound
+            return self
         by_channel = np.bincount(channels, scale * sections, len(self.squares))
         strong = self._only(by_channel @ self.squares >= fewest)
         total = np.zeros(len(strong.hkl))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cupysim import StructureFactors
 from cupysim.api import from_args, simulate
 from cupysim.errors import CupysimWarning
 from cupysim.image import Image
@@ -96,6 +98,22 @@ def test_spots_with_enough_photons_are_those_of_the_whole_list(case: str) -> Non
         for name in ("fast", "slow", "photons", "excitation"):
             np.testing.assert_allclose(some[name], expected[name], rtol=1e-10)
     assert len(predict_spots(plan, fewest=2.0 * float(every["photons"][0]))) == 0
+
+
+@pytest.mark.parametrize("shape", ["square", "no_fringes", "flat", "gauss"])
+def test_enough_photons_at_one_of_two_wavelengths(shape: str) -> None:
+    """Structure factors may be zero at the other wavelength."""
+    experiment = from_args(f"{COMMON} -spot_shape {shape} -dispersion 1 -dispsteps 2 -corrected")
+    random = np.random.default_rng(2)
+    tables = random.uniform(50.0, 150.0, (2, 41, 51, 61)) * (random.random((2, 41, 51, 61)) > 0.5)
+    first = (-20, -25, -30)
+    parts = [StructureFactors(table=table, first=first, default=0.0) for table in tables]
+    factors = StructureFactors.at_wavelengths(list(experiment.sources.wavelengths), parts)
+    plan = make_plan(replace(experiment, structure_factors=factors))
+    every = predict_spots(plan)
+    fewest = float(np.median(every["photons"]))
+    some = predict_spots(plan, fewest=fewest)
+    assert len(some) == (every["photons"] >= fewest).sum() > 10
 
 
 @pytest.mark.parametrize("case", CASES)
