@@ -109,7 +109,7 @@ def fraction_slopes(
         if angle is not None and name in DECAY and experiment.decay is not None:
             found[name] = _of_decay(experiment, angle, name)
         elif (step := _step(experiment, name, angle)) > 0.0:
-            if angle is not None and intervals is None:
+            if angle is not None and experiment.body is not None and intervals is None:
                 _, intervals = fractions_of_angle(experiment, angle, np.float64)
             with warnings.catch_warnings():
                 # the experiment itself has warned
@@ -148,7 +148,7 @@ def _fractions(
     if angle is None:
         return compute_fractions(experiment, np.float64)
     found, _ = fractions_of_angle(experiment, angle, np.float64, intervals)
-    return found * compute_fractions(experiment, np.float64) if experiment.attenuators else found
+    return _attenuated(experiment, found)
 
 
 def _of_decay(experiment: Experiment, angle: int, name: str) -> np.ndarray:
@@ -156,4 +156,8 @@ def _of_decay(experiment: Experiment, angle: int, name: str) -> np.ndarray:
         return decay.slopes(squares, first, last)[DECAY[name]]
 
     found, _ = fractions_of_angle(experiment, angle, np.float64, factor=slope)
+    return _attenuated(experiment, found)
+
+
+def _attenuated(experiment: Experiment, found: np.ndarray) -> np.ndarray:
     return found * compute_fractions(experiment, np.float64) if experiment.attenuators else found
