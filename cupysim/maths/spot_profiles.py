@@ -138,14 +138,12 @@ def square_section(
 
 
 def square_section_bound(
-    distance: np.ndarray, n_cells: np.ndarray, cells: np.ndarray, fudge: float
-) -> np.ndarray:
+    n_cells: np.ndarray, cells: np.ndarray, fudge: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Upper bound of `square_section` for all directions of the plane.
 
     Parameters
     ----------
-    distance : ndarray, shape (m, n)
-        Distances of reflections from the plane (1/m), for each orientation.
     n_cells : ndarray, shape (3,)
         Cells along a, b, c.
     cells : ndarray, shape (m, 3, 3)
@@ -155,8 +153,8 @@ def square_section_bound(
 
     Returns
     -------
-    ndarray, shape (m, n)
-        Bounds (1/m^2).
+    scale, least : ndarray, shape (m,)
+        The bound at the distance d (1/m) is scale/max(d^2, least), in 1/m^2.
 
     Notes
     -----
@@ -174,15 +172,9 @@ def square_section_bound(
     diagonal = np.linalg.norm(signs @ edges, axis=-1).max(axis=-1)
     steepest = np.linalg.norm(np.linalg.inv(edges), axis=-2).sum(axis=-1)
     height = np.prod(n_cells) / np.abs(np.linalg.det(cells))
-    return _section_bound(height, diagonal, steepest / np.pi**2, distance)
-
-
-def _section_bound(
-    height: np.ndarray, near: np.ndarray, far: np.ndarray, distance: np.ndarray
-) -> np.ndarray:
-    """The smaller of the bounds height x near, and height x far / distance^2."""
-    squares = np.maximum(distance * distance, (far / near)[:, None])
-    return np.asarray((height * far)[:, None] / squares)
+    # the smaller of the bounds height x diagonal, and height x far/distance^2
+    far = steepest / np.pi**2
+    return height * far, far / diagonal
 
 
 def round_section(
@@ -216,21 +208,21 @@ def round_section(
 
 
 def round_section_bound(
-    distance: np.ndarray, n_cells: np.ndarray, cells: np.ndarray, fudge: float
-) -> np.ndarray:
+    n_cells: np.ndarray, cells: np.ndarray, fudge: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Upper bound of `round_section` for all directions of the plane.
 
     Parameters
     ----------
-    distance, n_cells, cells
+    n_cells, cells
         As for `square_section_bound`.
     fudge : float
         Factor of the squared distance from a reflection.
 
     Returns
     -------
-    ndarray, shape (m, n)
-        Bounds (1/m^2).
+    scale, least : ndarray, shape (m,)
+        As from `square_section_bound`.
 
     Notes
     -----
@@ -245,7 +237,7 @@ def round_section_bound(
     near = 0.375 * singular[:, 0]
     far = 3.0 / (singular[:, -1] * (2.0 * np.pi) ** 2)
     height = 12.0 / np.pi * (np.prod(n_cells) * SPHERE_IN_CUBE) ** 2 / np.prod(widths)
-    return _section_bound(height / np.abs(np.linalg.det(cells)), near, far, distance)
+    return height / np.abs(np.linalg.det(cells)) * far, far / near
 
 
 def gauss_section(distance: np.ndarray, height: float, fudge: float) -> np.ndarray:

@@ -29,7 +29,7 @@ def load(library: str) -> ctypes.CDLL:
     Parameters
     ----------
     library : str
-        `recipe.RENDER`, `recipe.DETECTOR` or `recipe.TOOLS`.
+        A name of `recipe.SOURCES`.
 
     Returns
     -------

@@ -24,10 +24,15 @@ RENDER = "render"
 DETECTOR = "detector"
 """Name of the library with the responses of detectors."""
 
+SPOTS = "spots"
+"""Name of the library with the prediction of spots."""
+
 TOOLS = "tools"
 """Name of the library for other slow work: text, nanoBragg's photon noise, statistics."""
 
-SOURCES = {RENDER: "host.cpp", DETECTOR: "detector.cpp", TOOLS: "tools.cpp"}
+SOURCES = {
+    RENDER: "host.cpp", DETECTOR: "detector.cpp", SPOTS: "spots.cpp", TOOLS: "tools.cpp",
+}  # fmt: skip
 """Source file of each library."""
 
 BASELINE = "baseline"
@@ -174,7 +179,7 @@ def compile_library(
     Parameters
     ----------
     library : str
-        `RENDER`, `DETECTOR` or `TOOLS`.
+        `RENDER`, `DETECTOR`, `SPOTS` or `TOOLS`.
     level : str
         Level of instructions.
     sources : Path

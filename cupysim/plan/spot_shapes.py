@@ -103,9 +103,10 @@ class SpotShape:
         bound must hold for derivatives with respect to sizes. None if there is no bound;
         derivatives within a tolerance then leave nothing out.
     section_bound : callable, optional
-        Upper bound of `section` for all directions. The arguments are distances, numbers of cells,
-        cells and fudge. None if there is no such bound, or if `measure` is DISTANCE, for which
-        the bound follows from `section`.
+        Upper bound of `section` for all directions, as the two numbers of
+        `spot_profiles.square_section_bound`. The arguments are numbers of cells, cells and fudge.
+        None if there is no such bound, or if `measure` is DISTANCE, for which the bound follows
+        from `section`.
     kernel : Shape, optional
         The kernel's shape that computes this one, if it has another name.
     always_double : bool
@@ -118,7 +119,7 @@ class SpotShape:
     squared_slopes: Callable[[Indices, SpotSize], lattice_factor.Slopes] | None = None
     bound: Callable[..., np.ndarray] | None = None
     slope_bound: Callable[..., np.ndarray] | None = None
-    section_bound: Callable[..., np.ndarray] | None = None
+    section_bound: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None
     kernel: Shape | None = None
     always_double: bool = False
 
@@ -167,15 +168,13 @@ class SpotShape:
             return self.bound(offsets, size.n_cells, size.fudge)
         return self.bound(_least_distance(offsets, size), size.height)
 
-    def largest_sections(
-        self, distance: np.ndarray, cells: np.ndarray, size: SpotSize
-    ) -> np.ndarray:
-        """Compute an upper bound of the integral of F_latt^2 over the Ewald sphere.
+    def section_limits(
+        self, cells: np.ndarray, size: SpotSize
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Compute the numbers that `largest_sections` needs for each orientation.
 
         Parameters
         ----------
-        distance : ndarray, shape (m, n)
-            Distances of reflections from the sphere (1/m), for each orientation.
         cells : ndarray, shape (m, 3, 3)
             Rows a, b, c of each orientation (m).
         size : SpotSize
@@ -183,20 +182,43 @@ class SpotShape:
 
         Returns
         -------
-        ndarray, shape (m, n)
-            Bounds (1/m^2) for all directions of the reflection; infinite if the shape has no bound.
+        scale, width : ndarray, shape (m,)
+            The bound at a distance d is scale/max(d^2, width), or, if `measure` is DISTANCE,
+            scale times the section at the distance d width. None if the shape has no bound.
         """
         if self.measure is Measure.DISTANCE:
             # a distance in spot widths is at least the distance times the smallest singular value,
             # and the divisor of the section at least the determinant over the largest one
             to_spot = size.scaled_axes.T @ cells
             singular = np.linalg.svd(to_spot, compute_uv=False)
-            flattest = distance * singular[:, -1:]
-            stretch = np.abs(np.linalg.det(to_spot)) / singular[:, 0]
-            return self.section(flattest, size.height, size.fudge) / stretch[:, None]
+            return singular[:, 0] / np.abs(np.linalg.det(to_spot)), singular[:, -1]
         if self.section_bound is None:
-            return np.full(distance.shape, np.inf)
-        return self.section_bound(distance, size.n_cells, cells, size.fudge)
+            return None
+        return self.section_bound(size.n_cells, cells, size.fudge)
+
+    def largest_sections(
+        self, distance: np.ndarray, limits: tuple[np.ndarray, np.ndarray], size: SpotSize
+    ) -> np.ndarray:
+        """Compute an upper bound of the integral of F_latt^2 over the Ewald sphere.
+
+        Parameters
+        ----------
+        distance : ndarray, shape (m, n)
+            Distances of reflections from the sphere (1/m), for each orientation.
+        limits : tuple of 2 ndarray, shape (m,)
+            Result of `section_limits` for these orientations.
+        size : SpotSize
+            Size of the spots.
+
+        Returns
+        -------
+        ndarray, shape (m, n)
+            Bounds (1/m^2) for all directions of the reflection.
+        """
+        scale, width = (each[:, None] for each in limits)
+        if self.measure is Measure.DISTANCE:
+            return scale * self.section(distance * width, size.height, size.fudge)
+        return np.asarray(scale / np.maximum(distance * distance, width))
 
     def slopes_bound(self, offsets: np.ndarray, size: SpotSize, with_sizes: bool) -> np.ndarray:
         """Compute an upper bound of the derivatives of F_latt^2.

@@ -14,7 +14,7 @@ from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure, SpotSize, spot_size
 from cupysim.plan.structure_factor import nearest_factor
-from cupysim.prediction.ewald_shell import indices_in_shell
+from cupysim.prediction.ewald_shell import Shell
 
 LOBES = 8.0
 """Largest distance of a spot from the sphere, in widths of the transform's central peak."""
@@ -225,15 +225,11 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
         return Candidates.none()
     beam = middle.incident[0] * middle.wavenumbers[0]
     longest = limit + width
-    hkl = indices_in_shell(star, beam, width + longest * spread, longest, np.stack([low, high]))
-    q = hkl @ star.T
-    rays = q + beam
-    length, reach = norm(q), norm(rays)
-    near = np.abs(reach - middle.wavenumbers[0]) <= width + length * spread
-    near &= (length <= longest) & (length > 0.0)
     if plan.dmin > 0.0:
-        near &= length <= 1.0 / plan.dmin
-    hkl, rays = hkl[near], rays[near] / reach[near, None]
+        longest = min(longest, 1.0 / plan.dmin)
+    ends = np.stack([low, high])
+    hkl, rays = Shell(star, beam, width, spread, longest, ends, min(expected, total)).reflections()
+    rays = rays / norm(rays)[:, None]
     h, k, l = hkl.T.astype(np.float64)
     channels = range(len(plan.factors.table))
     amplitudes = np.stack([nearest_factor(plan.factors, each, (h, k, l)) for each in channels])

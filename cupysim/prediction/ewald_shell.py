@@ -2,13 +2,94 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from cupysim.maths.arrays import norm
+from cupysim.prediction import spot_library
 
 MARGIN = 1e-6
 """Added to both ends of the range of an index, so that rounding errors do not exclude the first or
 the last one."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A shell around the Ewald sphere.
+
+    Parameters
+    ----------
+    star : ndarray, shape (3, 3)
+        Columns a*, b*, c* (1/m).
+    beam : ndarray, shape (3,)
+        Wave vector of the incident photons (1/m). Its length is the radius of the Ewald sphere.
+    width, spread : float
+        The largest distance from the sphere (1/m), on both sides, is width + spread |q|. q is the
+        scattering vector.
+    longest : float
+        Largest length of the scattering vectors (1/m).
+    ends : ndarray of int, shape (2, 3)
+        First and last h, k, l to consider.
+    expected : float
+        Estimate of the number of reflections.
+    """
+
+    star: np.ndarray
+    beam: np.ndarray
+    width: float
+    spread: float
+    longest: float
+    ends: np.ndarray
+    expected: float
+
+    def reflections(self) -> tuple[np.ndarray, np.ndarray]:
+        """Find the reflections of the shell, except 0 0 0, sorted by h, then k, then l.
+
+        Returns
+        -------
+        hkl : ndarray of int64, shape (n, 3)
+            Miller indices.
+        rays : ndarray, shape (n, 3)
+            Wave vectors of the scattered photons (1/m).
+        """
+        return self._compiled() if spot_library.available() else self._by_numpy()
+
+    def _by_numpy(self) -> tuple[np.ndarray, np.ndarray]:
+        reach = self.width + self.longest * self.spread
+        hkl = indices_in_shell(self.star, self.beam, reach, self.longest, self.ends)
+        q = hkl @ self.star.T
+        rays = q + self.beam
+        length, distance = norm(q), np.abs(norm(rays) - norm(self.beam))
+        near = distance <= self.width + length * self.spread
+        near &= (length <= self.longest) & (length > 0.0)
+        return hkl[near], rays[near]
+
+    def _compiled(self) -> tuple[np.ndarray, np.ndarray]:
+        search = np.zeros((), dtype=spot_library.shell_search())
+        for name in ("beam", "width", "spread", "longest"):
+            search[name] = getattr(self, name)
+        search["star"], (search["first"], search["last"]) = self.star.ravel(), self.ends
+        search["inner"] = inner = _widest_index(self.ends)
+        count, capacity = 1, int(1.2 * self.expected) + 1000
+        while True:
+            hkl, rays = np.empty((capacity, 3), dtype=np.int64), np.empty((capacity, 3))
+            search["capacity"] = capacity
+            search["hkl"], search["rays"] = hkl.ctypes.data, rays.ctypes.data
+            count = spot_library.find_reflections(search)
+            if count <= capacity:
+                break
+            capacity = count
+        hkl, rays = hkl[:count], rays[:count]
+        if inner != 2:
+            order = np.lexsort(hkl.T[::-1])
+            hkl, rays = hkl[order], rays[order]
+        return hkl, rays
+
+
+def _widest_index(ends: np.ndarray) -> int:
+    """Number of the index with the widest range; the last one of equal ranges."""
+    return 2 - int(np.argmax((ends[1] - ends[0])[::-1]))
 
 
 def indices_in_shell(
@@ -43,7 +124,7 @@ def indices_in_shell(
     that there are few pairs of the others.
     """
     widths = ends[1] - ends[0] + 1
-    inner = int(np.argmax(widths))
+    inner = _widest_index(ends)
     outer = [axis for axis in range(3) if axis != inner]
     pairs = np.stack(
         np.meshgrid(*(np.arange(ends[0, i], ends[1, i] + 1) for i in outer), indexing="ij"), axis=-1

@@ -11,7 +11,8 @@ from cupysim.errors import CupysimWarning
 from cupysim.optional_libraries import require
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.prediction.candidates import Candidates, candidates_of, steps_of, toward_panel
-from cupysim.prediction.step_sums import ReflectionsOfPanel
+from cupysim.prediction.panel_reflections import ReflectionsOfPanel
+from cupysim.prediction.step_sums import sum_steps
 
 SPOT = np.dtype(
     [
@@ -187,22 +188,21 @@ def _panel_spots(
     reflections = ReflectionsOfPanel(plan, shot, crystal, panel, steps, hkl, squares)
     scale = _share(plan) * plan.photons_per_squared_electron[shot] / len(steps)
     fractions = None if plan.fractions is None else plan.fractions[panel]
-    if fewest > 0.0:
-        largest = scale * (1.0 if fractions is None else float(fractions.max(initial=0.0)))
-        if largest == 0.0:
-            return np.empty(0, dtype=SPOT)
-        reflections = reflections.with_photons(fewest / largest)
-    hkl, squares, sums = reflections.hkl, reflections.squares, reflections.sums()
+    largest = scale * (1.0 if fractions is None else float(fractions.max(initial=0.0)))
+    if largest == 0.0:
+        return np.empty(0, dtype=SPOT)
+    sums = sum_steps(reflections, fewest / largest)
+    used = np.flatnonzero(sums.photons > 0.0)
+    sums, hkl, squares = sums.only(used), hkl[used], squares[:, used]
     photons = scale * sums.photons
     found = np.zeros(len(hkl), dtype=SPOT)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found["fast"], found["slow"] = sums.fast / sums.photons, sums.slow / sums.photons
+    found["fast"], found["slow"] = sums.fast / sums.photons, sums.slow / sums.photons
     found["h"], found["k"], found["l"] = hkl.T
     found["F"], found["photons"] = np.sqrt(squares.mean(axis=0)), photons
     found["excitation"], found["panel"] = sums.excitation / len(steps), panel
     rows, columns = plan.rows, plan.columns
     inside = (found["fast"] >= columns.start) & (found["fast"] <= columns.stop)
-    inside &= (found["slow"] >= rows.start) & (found["slow"] <= rows.stop) & (photons > 0.0)
+    inside &= (found["slow"] >= rows.start) & (found["slow"] <= rows.stop)
     if plan.mask is not None:
         fast, slow = (np.where(inside, found[name], 0).astype(int) for name in ("fast", "slow"))
         fast, slow = np.minimum(fast, plan.shape[3] - 1), np.minimum(slow, plan.shape[2] - 1)
