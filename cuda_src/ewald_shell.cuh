@@ -18,9 +18,17 @@ struct ShellSearch {
     Int first[3];  // limits of h, k, l
     Int last[3];
     Int inner;  // number of the index with the widest range
+    // structure factors of each channel, with a border of the value outside the table; or one constant
+    const double* table;
+    Int n_channels;
+    Int table_first[3];  // smallest h, k, l of the table without its border
+    Int table_size[3];
+    Int is_constant;
+    double constant;
     Int capacity;  // of the results
     Int* hkl;  // three for each reflection
     double* rays;  // wave vectors of scattered photons (1/m), three for each reflection
+    double* amplitudes;  // structure factors, one for each channel
 };
 
 // Limits of x for which start + x along is within a sphere around the origin; false if there are none.
@@ -40,7 +48,7 @@ inline RootRange between_roots(const double start[3], const double along[3], dou
 }
 
 class ShellReflections {
-public:
+  public:
     explicit ShellReflections(const ShellSearch& search) : search(search) {
         radius = length_of(search.beam);
         const double reach = search.width + search.longest * search.spread;
@@ -53,12 +61,13 @@ public:
         const Int inner = search.inner, slow = inner == 0 ? 1 : 0, fast = inner == 2 ? 1 : 2;
         Int index[3];
         for (index[slow] = search.first[slow]; index[slow] <= search.last[slow]; ++index[slow]) {
-            for (index[fast] = search.first[fast]; index[fast] <= search.last[fast]; ++index[fast]) row(index, slow, fast);
+            for (index[fast] = search.first[fast]; index[fast] <= search.last[fast]; ++index[fast])
+                row(index, slow, fast);
         }
         return count;
     }
 
-private:
+  private:
     const ShellSearch& search;
     double radius, outside, inside;
     Int count = 0;
@@ -77,8 +86,10 @@ private:
         }
         const RootRange limit = between_roots(start, along, search.longest), outer = between_roots(ray, along, outside);
         // one more on each side, so that rounding errors exclude none
-        const double low = std::max({std::floor(limit.first), std::floor(outer.first), static_cast<double>(search.first[inner])});
-        const double high = std::min({std::ceil(limit.last), std::ceil(outer.last), static_cast<double>(search.last[inner])});
+        const double low =
+            std::max({std::floor(limit.first), std::floor(outer.first), static_cast<double>(search.first[inner])});
+        const double high =
+            std::min({std::ceil(limit.last), std::ceil(outer.last), static_cast<double>(search.last[inner])});
         if (!(low <= high)) return;
         const RootRange hollow = between_roots(ray, along, inside);
         const double begin = std::ceil(hollow.first) + 1.0, end = std::floor(hollow.last) - 1.0;
@@ -100,13 +111,31 @@ private:
         }
         const double length = length_of(q), distance = std::fabs(length_of(ray) - radius);
         if (!(distance <= search.width + length * search.spread && length <= search.longest && length > 0.0)) return;
-        if (count < search.capacity) {
-            for (int i = 0; i < 3; ++i) {
-                search.hkl[3 * count + i] = index[i];
-                search.rays[3 * count + i] = ray[i];
-            }
+        const bool has_room = count < search.capacity;
+        if (!has_amplitude(index, has_room ? search.amplitudes + count * search.n_channels : nullptr)) return;
+        for (int i = 0; i < 3 && has_room; ++i) {
+            search.hkl[3 * count + i] = index[i];
+            search.rays[3 * count + i] = ray[i];
         }
         ++count;
+    }
+
+    // Whether a reflection has a structure factor in any channel. Stores those of all channels unless `amplitudes` is
+    // null.
+    bool has_amplitude(const Int index[3], double* amplitudes) const {
+        Int place = 0, size = 1;
+        for (int i = 0; i < 3; ++i) {
+            const Int length = search.table_size[i], beyond = index[i] - (search.table_first[i] - 1);
+            place = place * length + smaller(larger(beyond, Int(0)), length - 1);
+            size *= length;
+        }
+        bool any = false;
+        for (Int channel = 0; channel < search.n_channels; ++channel) {
+            const double amplitude = search.is_constant ? search.constant : search.table[channel * size + place];
+            any = any || amplitude != 0.0;
+            if (amplitudes != nullptr) amplitudes[channel] = amplitude;
+        }
+        return any;
     }
 };
 

@@ -66,20 +66,20 @@ struct SpotSearch {
 
 // Columns of numbers of the same count.
 class Columns {
-public:
+  public:
     explicit Columns(std::size_t n) : columns(n) {}
     void resize(std::size_t count) {
         for (auto& column : columns) column.resize(count);
     }
     double* operator[](std::size_t i) { return columns[i].data(); }
 
-private:
+  private:
     std::vector<std::vector<double>> columns;
 };
 
 template <Shape shape>
 class SpotSums {
-public:
+  public:
     explicit SpotSums(const SpotSearch& search) : search(search) {
         const double* n = search.n_cells;
         form = {{n[0], n[1], n[2]}, search.height, search.fudge};
@@ -108,7 +108,7 @@ public:
         }
     }
 
-private:
+  private:
     const SpotSearch& search;
     SpotForm form;
     double across[3], dual_fast[3], dual_slow[3];
@@ -200,7 +200,8 @@ private:
             const std::size_t place = near[i];
             work[H][i] = h[place], work[K][i] = k[place], work[L][i] = l[place], work[ZETA][i] = distances[place];
         }
-        const double *s = at.star, *m = at.to_scattering, *hs = work[H], *ks = work[K], *ls = work[L], *zetas = work[ZETA];
+        const double *s = at.star, *m = at.to_scattering, *hs = work[H], *ks = work[K], *ls = work[L],
+                     *zetas = work[ZETA];
         double *xs = work[X], *ys = work[Y], *zs = work[Z], *by_sphere = work[BY_SPHERE], *through = work[THROUGH];
         double *along_h = work[ALONG_H], *along_k = work[ALONG_K], *along_l = work[ALONG_L];
         const SpotForm spot = form;
@@ -238,9 +239,8 @@ private:
         for (double& component : direction) component /= length;
         const Int reflection = chosen[near[i]];
         search.excitation[reflection] += by_sphere / work[THROUGH][i];
-        const double polar = search.polarized
-                                 ? polarization_factor(at.polarization, direction[0], direction[1], direction[2])
-                                 : 1.0;
+        const double polar =
+            search.polarized ? polarization_factor(at.polarization, direction[0], direction[1], direction[2]) : 1.0;
         const double square = search.squares[at.channel * search.n_reflections + reflection];
         const double photons = square * at.weight * by_sphere * polar / (at.wavenumber * at.wavenumber);
         add_on_panel(direction, photons, reflection);
@@ -252,8 +252,8 @@ private:
         const double n_layers = static_cast<double>(search.n_layers), approach = dot(direction, across);
         if (!(std::fabs(approach) > 1e-9)) return;
         // with quirk Q15 all layers count equally, otherwise by what they absorb
-        const double layer = search.captures_each ? mean_layer(step * search.attenuation / parallax)
-                                                  : 0.5 * (n_layers - 1.0);
+        const double layer =
+            search.captures_each ? mean_layer(step * search.attenuation / parallax) : 0.5 * (n_layers - 1.0);
         double origin[3], place[3];
         for (int axis = 0; axis < 3; ++axis) origin[axis] = search.origin[axis] + layer * step * search.normal[axis];
         const double distance = dot(origin, across) / approach;
@@ -282,9 +282,9 @@ private:
     double captured(double parallax) const {
         const double n_layers = static_cast<double>(search.n_layers), step = search.layer_step;
         // with quirk Q15 all layers get the absorbed fraction of the last layer
-        const double fraction =
-            search.captures_each ? capture_fraction(0.0, n_layers * step, search.attenuation, parallax)
-                                 : n_layers * capture_fraction(n_layers - 1.0, step, search.attenuation, parallax);
+        const double fraction = search.captures_each
+                                    ? capture_fraction(0.0, n_layers * step, search.attenuation, parallax)
+                                    : n_layers * capture_fraction(n_layers - 1.0, step, search.attenuation, parallax);
         return std::isfinite(fraction) ? fraction : 0.0;
     }
 };

@@ -19,23 +19,12 @@ long long cupysim_find_reflections(const ShellSearch* search) { return ShellRefl
 // Adds photons, places and excitations of reflections, and returns whether there are formulas for their shape.
 int cupysim_add_spots(const SpotSearch* search) {
     switch (static_cast<Shape>(search->shape)) {
-        case SQUARE:
-            SpotSums<SQUARE>(*search).add_all();
-            return 1;
-        case ROUND:
-            SpotSums<ROUND>(*search).add_all();
-            return 1;
-        case GAUSS:
-            SpotSums<GAUSS>(*search).add_all();
-            return 1;
-        case TOPHAT:
-            SpotSums<TOPHAT>(*search).add_all();
-            return 1;
-        case FLAT:
-            SpotSums<FLAT>(*search).add_all();
-            return 1;
-        case NO_FRINGES:
-            break;
+        case SQUARE: SpotSums<SQUARE>(*search).add_all(); return 1;
+        case ROUND: SpotSums<ROUND>(*search).add_all(); return 1;
+        case GAUSS: SpotSums<GAUSS>(*search).add_all(); return 1;
+        case TOPHAT: SpotSums<TOPHAT>(*search).add_all(); return 1;
+        case FLAT: SpotSums<FLAT>(*search).add_all(); return 1;
+        case NO_FRINGES: break;
     }
     return 0;
 }

@@ -13,7 +13,6 @@ from cupysim.maths.resolution import largest_scattering
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure, SpotSize, spot_size
-from cupysim.plan.structure_factor import nearest_factor
 from cupysim.prediction.ewald_shell import Shell
 
 LOBES = 8.0
@@ -228,15 +227,12 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
     if plan.dmin > 0.0:
         longest = min(longest, 1.0 / plan.dmin)
     ends = np.stack([low, high])
-    hkl, rays = Shell(star, beam, width, spread, longest, ends, min(expected, total)).reflections()
-    rays = rays / norm(rays)[:, None]
-    h, k, l = hkl.T.astype(np.float64)
-    channels = range(len(plan.factors.table))
-    amplitudes = np.stack([nearest_factor(plan.factors, each, (h, k, l)) for each in channels])
-    used = (amplitudes != 0.0).any(axis=0)
+    shell = Shell(star, beam, width, spread, longest, ends, min(expected, total))
+    found = shell.reflections(factors)
     # another orientation turns q, which is at most two wavenumbers long, and the ray with it
     angle = 2.0 * spread + cone + width / middle.wavenumbers[0]
-    return Candidates(hkl[used], amplitudes[:, used], rays[used], 2.0 * angle)
+    rays = found.rays / norm(found.rays)[:, None]
+    return Candidates(found.hkl, found.amplitudes, rays, 2.0 * angle)
 
 
 def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:

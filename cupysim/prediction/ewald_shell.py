@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from cupysim.maths.arrays import norm
+from cupysim.plan.factor_table import FactorTable
+from cupysim.plan.structure_factor import nearest_factor
 from cupysim.prediction import spot_library
 
 MARGIN = 1e-6
 """Added to both ends of the range of an index, so that rounding errors do not exclude the first or
 the last one."""
+
+
+class ReflectionsFound(NamedTuple):
+    """Reflections that were found in a shell.
+
+    Parameters
+    ----------
+    hkl : ndarray of int64, shape (n, 3)
+        Miller indices.
+    rays : ndarray, shape (n, 3)
+        Wave vectors of the scattered photons (1/m).
+    amplitudes : ndarray, shape (n_channels, n)
+        Structure factors (electrons) of each channel.
+    """
+
+    hkl: np.ndarray
+    rays: np.ndarray
+    amplitudes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -43,19 +64,17 @@ class Shell:
     ends: np.ndarray
     expected: float
 
-    def reflections(self) -> tuple[np.ndarray, np.ndarray]:
+    def reflections(self, factors: FactorTable) -> ReflectionsFound:
         """Find the reflections of the shell, except 0 0 0, sorted by h, then k, then l.
 
-        Returns
-        -------
-        hkl : ndarray of int64, shape (n, 3)
-            Miller indices.
-        rays : ndarray, shape (n, 3)
-            Wave vectors of the scattered photons (1/m).
+        Parameters
+        ----------
+        factors : FactorTable
+            Structure factors. Reflections for which they are zero are left out.
         """
-        return self._compiled() if spot_library.available() else self._by_numpy()
+        return self._compiled(factors) if spot_library.available() else self._by_numpy(factors)
 
-    def _by_numpy(self) -> tuple[np.ndarray, np.ndarray]:
+    def _by_numpy(self, factors: FactorTable) -> ReflectionsFound:
         reach = self.width + self.longest * self.spread
         hkl = indices_in_shell(self.star, self.beam, reach, self.longest, self.ends)
         q = hkl @ self.star.T
@@ -63,28 +82,39 @@ class Shell:
         length, distance = norm(q), np.abs(norm(rays) - norm(self.beam))
         near = distance <= self.width + length * self.spread
         near &= (length <= self.longest) & (length > 0.0)
-        return hkl[near], rays[near]
+        hkl, rays = hkl[near], rays[near]
+        h, k, l = hkl.T.astype(np.float64)
+        amplitudes = np.stack(
+            [nearest_factor(factors, channel, (h, k, l)) for channel in range(len(factors.table))]
+        )
+        used = (amplitudes != 0.0).any(axis=0)
+        return ReflectionsFound(hkl[used], rays[used], amplitudes[:, used])
 
-    def _compiled(self) -> tuple[np.ndarray, np.ndarray]:
+    def _compiled(self, factors: FactorTable) -> ReflectionsFound:
         search = np.zeros((), dtype=spot_library.shell_search())
         for name in ("beam", "width", "spread", "longest"):
             search[name] = getattr(self, name)
         search["star"], (search["first"], search["last"]) = self.star.ravel(), self.ends
         search["inner"] = inner = _widest_index(self.ends)
-        count, capacity = 1, int(1.2 * self.expected) + 1000
+        table = np.ascontiguousarray(factors.table, dtype=np.float64)
+        search["table"], search["n_channels"] = table.ctypes.data, len(table)
+        search["table_first"], search["table_size"] = factors.first, table.shape[1:]
+        search["is_constant"], search["constant"] = factors.is_constant, factors.default
+        capacity = int(1.2 * self.expected) + 1000
         while True:
             hkl, rays = np.empty((capacity, 3), dtype=np.int64), np.empty((capacity, 3))
-            search["capacity"] = capacity
+            amplitudes = np.empty((capacity, len(table)))
+            search["capacity"], search["amplitudes"] = capacity, amplitudes.ctypes.data
             search["hkl"], search["rays"] = hkl.ctypes.data, rays.ctypes.data
             count = spot_library.find_reflections(search)
             if count <= capacity:
                 break
             capacity = count
-        hkl, rays = hkl[:count], rays[:count]
-        if inner != 2:
-            order = np.lexsort(hkl.T[::-1])
-            hkl, rays = hkl[order], rays[order]
-        return hkl, rays
+        found = ReflectionsFound(hkl[:count], rays[:count], amplitudes[:count].T)
+        if inner == 2:
+            return found
+        order = np.lexsort(found.hkl.T[::-1])
+        return ReflectionsFound(found.hkl[order], found.rays[order], found.amplitudes[:, order])
 
 
 def _widest_index(ends: np.ndarray) -> int:

@@ -101,10 +101,8 @@ class ReflectionsOfPanel:
         polar = max(1.0, 0.5 * (1.0 + plan.sources.largest_kahn)) if plan.sources.polarized else 1.0
         is_fraction = plan.capture_use is Use.EACH and not plan.panels.absorbs_all
         captured = 1.0 if is_fraction else float(plan.panels.n_layers)
-        weights = np.array([
-            largest_term_weight(plan, self.shot, source) for source in range(len(self.forms))
-        ])[steps.sources]  # fmt: skip
-        scale = (1.0 + ROUNDING) * polar * captured * weights / steps.wavenumbers**2
+        weights = [largest_term_weight(plan, self.shot, source) for source in steps.sources]
+        scale = (1.0 + ROUNDING) * polar * captured * np.array(weights) / steps.wavenumbers**2
         return scale * limits[0], limits[1]
 
     @cached_property

@@ -16,9 +16,7 @@ from tests.native.support import ROOT, make_program
 LEVELS = ["x86-64-v4", "x86-64-v3", "baseline"]
 GOOD = "cupysim-1.2-py3-none-manylinux_2_34_x86_64.whl"
 LIBRARIES = [
-    f"cupysim/native/libcupysim_{name}_{level}.so"
-    for name in ("render", "detector", "tools")
-    for level in LEVELS
+    f"cupysim/native/libcupysim_{name}_{level}.so" for name in recipe.SOURCES for level in LEVELS
 ]
 
 
