@@ -47,41 +47,60 @@ CUPYSIM_FUNCTION double factor_at(const FactorTable<Double>& table, Triple<doubl
     }
 }
 
+// F^2 between reflections, and its derivatives with respect to h, k, l.
+struct InterpolatedSquare {
+    double value;
+    double along[3];
+};
+
+// Interpolates F^2 linearly between the eight reflections around an index.
 template <Factors factors>
-CUPYSIM_FUNCTION double rigid_term(const Launch& launch, const FactorTable<Double>& table,
-                                   const Triple<Index<Double>>& indices) {
+CUPYSIM_FUNCTION InterpolatedSquare interpolated_square(const FactorTable<Double>& table,
+                                                        const Triple<Index<Double>>& indices) {
     const Triple<double> offset = {indices.h.offset, indices.k.offset, indices.l.offset};
     const Triple<double> nearest = {indices.h.nearest, indices.k.nearest, indices.l.nearest};
     const Triple<double> back = {offset.h < 0.0 ? 1.0 : 0.0, offset.k < 0.0 ? 1.0 : 0.0, offset.l < 0.0 ? 1.0 : 0.0};
-    double squares = 0.0;
+    InterpolatedSquare found{};
     for (int corner = 0; corner < 8; ++corner) {
         const double h = corner & 1, k = (corner >> 1) & 1, l = corner >> 2;
         const double along_h = offset.h + back.h, along_k = offset.k + back.k, along_l = offset.l + back.l;
-        const double weight = (h != 0.0 ? along_h : 1.0 - along_h) * (k != 0.0 ? along_k : 1.0 - along_k) *
-                              (l != 0.0 ? along_l : 1.0 - along_l);
+        const double of_h = h != 0.0 ? along_h : 1.0 - along_h, of_k = k != 0.0 ? along_k : 1.0 - along_k,
+                     of_l = l != 0.0 ? along_l : 1.0 - along_l;
         const double factor =
             factor_at<factors>(table, {nearest.h - back.h + h, nearest.k - back.k + k, nearest.l - back.l + l});
-        squares += weight * factor * factor;
+        const double square = factor * factor;
+        found.value += of_h * of_k * of_l * square;
+        found.along[0] += (h != 0.0 ? square : -square) * of_k * of_l;
+        found.along[1] += (k != 0.0 ? square : -square) * of_h * of_l;
+        found.along[2] += (l != 0.0 ? square : -square) * of_h * of_k;
     }
-    double moving = 0.0;
-    for (Int number = 0; number < launch.n_operations; ++number) {
-        const double* form = launch.diffuse_operations[number].displacement;
-        moving += 1.0 - exp(-quadratic_form(form, nearest.h + offset.h, nearest.k + offset.k, nearest.l + offset.l));
-    }
-    return launch.diffuse_scale * squares * moving;
+    return found;
 }
 
 template <Factors factors>
-CUPYSIM_FUNCTION double diffuse_term(const Launch& launch, const FactorTable<Double>& table,
-                                     const Triple<Index<Double>>& indices) {
-    if (launch.of_rigid_cells) return rigid_term<factors>(launch, table, indices);
+CUPYSIM_FUNCTION double rigid_term(const Launch& launch, const FactorTable<Double>& table,
+                                   const Triple<Index<Double>>& indices) {
+    double moving = 0.0;
+    for (Int number = 0; number < launch.n_operations; ++number) {
+        const double* form = launch.diffuse_operations[number].displacement;
+        moving += 1.0 - exp(-quadratic_form(form, indices.h.nearest + indices.h.offset,
+                                            indices.k.nearest + indices.k.offset,
+                                            indices.l.nearest + indices.l.offset));
+    }
+    return launch.diffuse_scale * interpolated_square<factors>(table, indices).value * moving;
+}
+
+// Visits the reflections that have halos at an index. The arguments of `visit` are F^2, the indices of W, and the
+// offset from the reflection.
+template <Factors factors, class Visit>
+CUPYSIM_FUNCTION void for_halos(const Launch& launch, const FactorTable<Double>& table,
+                                const Triple<Index<Double>>& indices, Visit visit) {
     const Triple<double> at = {indices.h.nearest, indices.k.nearest, indices.l.nearest};
     if (launch.as_diffbragg) {
-        if (factor_at<factors>(table, at) == 0.0) return 0.0;
-        if (factors != CONSTANT && !is_in_table(launch, at)) return 0.0;
+        if (factor_at<factors>(table, at) == 0.0) return;
+        if (factors != CONSTANT && !is_in_table(launch, at)) return;
     }
     const int reach = static_cast<int>(launch.diffuse_neighbours);
-    double sum = 0.0;
     for (int h = -reach; h <= reach; ++h) {
         for (int k = -reach; k <= reach; ++k) {
             for (int l = -reach; l <= reach; ++l) {
@@ -89,10 +108,20 @@ CUPYSIM_FUNCTION double diffuse_term(const Launch& launch, const FactorTable<Dou
                 const double factor = factor_at<factors>(table, there);
                 if (factor == 0.0) continue;
                 const Triple<double> offset = {indices.h.offset - h, indices.k.offset - k, indices.l.offset - l};
-                sum += factor * factor * halos(launch, launch.as_diffbragg ? at : there, offset);
+                visit(factor * factor, launch.as_diffbragg ? at : there, offset);
             }
         }
     }
+}
+
+template <Factors factors>
+CUPYSIM_FUNCTION double diffuse_term(const Launch& launch, const FactorTable<Double>& table,
+                                     const Triple<Index<Double>>& indices) {
+    if (launch.of_rigid_cells) return rigid_term<factors>(launch, table, indices);
+    double sum = 0.0;
+    for_halos<factors>(launch, table, indices, [&](double square, Triple<double> at, Triple<double> offset) {
+        sum += square * halos(launch, at, offset);
+    });
     return launch.diffuse_scale * sum;
 }
 

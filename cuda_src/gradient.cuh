@@ -8,12 +8,15 @@
 //
 //     dT/dh = w (F_cell^2 d(F_latt^2)/dh + 2 F_cell dF_cell/dh F_latt^2)
 #pragma once
+#include "diffuse_slopes.cuh"
 #include "render_block.cuh"
 
 namespace cupysim {
 
 // Columns. INDICES: with respect to E of (h, k, l) -> (1 + E) (h, k, l), row by row. ORIGIN to NORMAL: origin
-// of the panel, distance of its plane, its fast, slow and normal vectors. WAVELENGTH: that of the beam.
+// of the panel, distance of its plane, its fast, slow and normal vectors. WAVELENGTH: that of the beam. SIZES: those of
+// the spots or, for diffuse scattering, the elements of the form of halos, those of displacements, and the logarithm of its
+// scale.
 enum Column {
     INDICES = 0,
     ORIGIN = 9,
@@ -23,9 +26,9 @@ enum Column {
     NORMAL = 19,
     WAVELENGTH = 22,
     SIZES = 23,
-    SPREAD = 30,
-    PHOTONS = 36,
-    COLUMNS = 37,
+    SPREAD = 36,
+    PHOTONS = 42,
+    COLUMNS = 43,
 };
 
 struct Columns {
@@ -173,6 +176,38 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
     if (groups & OF_SPREAD) add_spread_columns(launch, term, ray.q, matrix_derivatives, columns);
 }
 
+// Adds the diffuse scattering of one orientation, and its derivatives, to the sums and columns.
+template <Factors factors>
+CUPYSIM_FUNCTION void add_diffuse(const Launch& launch, const RayConstants<Double>& ray, const double* matrix,
+                                  const double* matrix_derivatives, double wavelength_derivative, RaySums& sums,
+                                  Columns& columns) {
+    const Int groups = launch.groups;
+    double indices[3][LANES];
+    LatticeDerivatives term;
+    for (int i = 0; i < LANES; ++i) {
+        const bool active = ray.active[i] != 0.0;
+        const auto at = miller_indices(ray.q, i, matrix, ray.grid);
+        DiffuseSlopes found{};
+        if (active) found = diffuse_slopes<factors>(launch, ray.table, at);
+        const double scale = active ? ray.scale[i] : 0.0;
+        indices[0][i] = at.h.nearest + at.h.offset;
+        indices[1][i] = at.k.nearest + at.k.offset;
+        indices[2][i] = at.l.nearest + at.l.offset;
+        for (int axis = 0; axis < 3; ++axis) term.along[axis][i] = scale * found.along[axis];
+        sums.terms[i] += scale * found.value;
+        if (!(groups & OF_SIZES)) continue;
+        for (int number = 0; number < FORM_ELEMENTS; ++number) {
+            columns.of[SIZES + number][i] += scale * found.halo[number];
+            columns.of[SIZES + FORM_ELEMENTS + number][i] += scale * found.displacement[number];
+        }
+        columns.of[SIZES + 2 * FORM_ELEMENTS][i] += scale * found.value;
+    }
+    if (groups & OF_INDICES) add_index_columns(term, indices, columns);
+    if (groups & OF_PANEL) add_scattering(term, matrix, sums);
+    if (groups & OF_WAVELENGTH) add_wavelength_column(term, indices, wavelength_derivative, columns);
+    if (groups & OF_SPREAD) add_spread_columns(launch, term, ray.q, matrix_derivatives, columns);
+}
+
 // The columns of the panel, from a ray's photons I and their derivatives with respect to q and to the
 // variables of the weight. If a point of the panel at r = R d moves by dr,
 //     d changes by (dr - d (d.dr))/R, q by that divided by lambda, and log R by d.dr/R.
@@ -283,8 +318,9 @@ CUPYSIM_FUNCTION void add_ray(const Launch& launch, const PixelBlock& pixels, co
     FOR_LANES(i) columns.of[PHOTONS][i] += sums.terms[i] + background[i];
 }
 
-// Differentiates a block of pixels, which begins at `first`, over all rays and orientations of the launch.
-template <Shape shape, Factors factors>
+// Differentiates a block of pixels, which begins at `first`, over all rays and orientations of the launch. With
+// `diffuse`, the terms are those of diffuse scattering; the shape then makes no difference.
+template <Shape shape, Factors factors, bool diffuse = false>
 CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
     static_assert(SpotShape<shape>::HAS_DERIVATIVES, "this shape has no derivatives");
     PixelBlock pixels;
@@ -311,8 +347,12 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
             if (j == 0 || orientation % each == 0) crystal = crystal_constants<Double>(launch, orientation / each);
             const double* matrix = matrix_of<Double>(launch, orientation);
             const double* derivatives = launch.matrix_derivatives + place * launch.n_spreads * Double::MATRIX_SIZE;
-            add_orientation<shape, factors>(launch, constants, crystal, matrix, derivatives, wavelength_derivative,
-                                            sums, columns);
+            if constexpr (diffuse) {
+                add_diffuse<factors>(launch, constants, matrix, derivatives, wavelength_derivative, sums, columns);
+            } else {
+                add_orientation<shape, factors>(launch, constants, crystal, matrix, derivatives, wavelength_derivative,
+                                                sums, columns);
+            }
         }
         add_background_slopes(launch, pixels, ray.source, sums, columns);
         add_ray(launch, pixels, ray, background, sums, columns);

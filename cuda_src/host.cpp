@@ -105,6 +105,11 @@ void differentiate(const Launch& launch, Int first) {
     differentiate_block<shape, factors>(launch, first);
 }
 
+template <Factors factors>
+void differentiate_diffuse(const Launch& launch, Int first) {
+    differentiate_block<SQUARE, factors, true>(launch, first);
+}
+
 template <Shape shape, Factors factors>
 void collect(const Launch& launch, Int first) {
     collect_block<shape, factors>(launch, first);
@@ -115,12 +120,16 @@ void differentiate_culled(const Launch& launch, Int first) {
     differentiate_tile<shape, factors>(launch, first);
 }
 
-// Kinds of derivatives: of pixels with respect to parameters, of tiles within a tolerance, or of pixels with respect
-// to structure factors.
-enum Derivatives { OF_PIXELS, OF_TILES, OF_FACTORS };
+// Kinds of derivatives: of pixels with respect to parameters, of tiles within a tolerance, of pixels with respect to
+// structure factors, or of diffuse scattering with respect to parameters.
+enum Derivatives { OF_PIXELS, OF_TILES, OF_FACTORS, OF_DIFFUSE };
 
 Block choose_gradient(int shape, int factors, int kind) {
     Block block = nullptr;
+    if (kind == OF_DIFFUSE) {
+        with_factors(factors, [&](auto factors) { block = differentiate_diffuse<decltype(factors)::value>; });
+        return block;
+    }
     with_shape(shape, [&](auto shape) {
         with_factors(factors, [&](auto factors) {
             constexpr Shape SHAPE = decltype(shape)::value;

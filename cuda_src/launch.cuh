@@ -52,10 +52,12 @@ struct FactorInterval {
     double coefficients[4];
 };
 
-// Forms of an operation of the Laue group, see `diffuse.cuh`.
+// Forms of an operation of the Laue group, and the operation's matrix, which acts on indices; see `diffuse.cuh` and
+// `diffuse_slopes.cuh`.
 struct DiffuseOperation {
     double halo[9];
     double displacement[9];
+    double turn[9];
 };
 
 // Neighbouring orientations of one crystal, which a render within a tolerance tests together.

@@ -110,19 +110,32 @@ class Diffuse:
         displacements : ndarray, shape (n, 3, 3)
             W = (2 pi)^2 <(q.u)^2> as a form of h.
         """
+        to_axes, turns = self.axes(direct), self.turns()
+        found = []
+        for lengths in (self.gamma, self.sigma):
+            scaled = 2.0 * np.pi * np.array(lengths)[:, None] * to_axes @ turns
+            found.append(np.asarray(scaled.transpose(0, 2, 1) @ scaled))
+        return found[0], found[1]
+
+    def axes(self, direct: np.ndarray) -> np.ndarray:
+        """The matrix from Miller indices to scattering vectors (1/m) along x, y and z.
+
+        Parameters
+        ----------
+        direct : ndarray, shape (3, 3)
+            Rows a, b, c (m) in the laboratory.
+        """
         star = np.linalg.inv(direct)
-        if self.kind is not DiffuseModel.DIFFBRAGG:
-            # matrices that act on indices are the transposes of those that act on coordinates
-            operations = rotations(self.laue).transpose(0, 2, 1)
-            to_axes = cartesian_axes(direct) @ star @ operations
-        else:
-            to_axes = star @ self._diffbragg_operations() @ PRINCIPAL_AXES
-        gamma, sigma = (2.0 * np.pi * np.array(each) for each in (self.gamma, self.sigma))
-        halos, displacements = (each[:, None] * to_axes for each in (gamma, sigma))
-        return (
-            np.asarray(halos.transpose(0, 2, 1) @ halos),
-            np.asarray(displacements.transpose(0, 2, 1) @ displacements),
-        )
+        if self.kind is DiffuseModel.DIFFBRAGG:
+            return np.asarray(star)
+        return np.asarray(cartesian_axes(direct) @ star)
+
+    def turns(self) -> np.ndarray:
+        """Matrices of the operations, which act on Miller indices, shape (n, 3, 3)."""
+        if self.kind is DiffuseModel.DIFFBRAGG:
+            return np.asarray(self._diffbragg_operations() @ PRINCIPAL_AXES)
+        # matrices that act on indices are the transposes of those that act on coordinates
+        return rotations(self.laue).transpose(0, 2, 1)
 
     def _diffbragg_operations(self) -> np.ndarray:
         operations = np.array(rotations(self.laue))

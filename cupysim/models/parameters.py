@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import dot
+from cupysim.models import diffuse_parameters as halos
 from cupysim.models import polarization_parameters as light
 from cupysim.models import sample_parameters as sample
 from cupysim.models.cell_change import with_other_cell
@@ -30,16 +31,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "n_cells": ("n_a", "n_b", "n_c"),
     "n_cells_off_diagonal": ("n_ab", "n_bc", "n_ac"),
     "mosaic_spreads": (
-        "mosaic_a",
-        "mosaic_b",
-        "mosaic_c",
-        "mosaic_ab",
-        "mosaic_bc",
-        "mosaic_ac",
+        "mosaic_a", "mosaic_b", "mosaic_c", "mosaic_ab", "mosaic_bc", "mosaic_ac"
     ),
     "beam_centre": ("beam_fast", "beam_slow"),
     "rotation": ("rotation_x", "rotation_y", "rotation_z"),
-}
+    "diffuse_gamma": halos.GAMMA,
+    "diffuse_sigma": halos.SIGMA,
+}  # fmt: skip
 """Names that stand for several parameters."""
 
 
@@ -142,6 +140,9 @@ PARAMETERS: dict[str, Parameter] = {
     "decay_b": Parameter("m^2/Gy", "A^2/MGy", ANGSTROM**2 / 1e6, Limit(math.inf)),
     **dict.fromkeys(light.STOKES, Parameter("", "", 1.0, Limit(2.0))),
     sample.SIZES: Parameter("", "%", 0.01, Limit(0.99, True), of_crystal=True),
+    **dict.fromkeys(
+        halos.OF_DIFFUSE, Parameter("m", "A", ANGSTROM, Limit(0.99, True), of_crystal=True)
+    ),
 }
 """Parameters that are numbers. A new one needs an entry here, its value and its change below, and a
 row of slopes in `cupysim.plan.gradient_plan`."""
@@ -202,6 +203,8 @@ def current(experiment: Experiment, name: str) -> float:
         return _of_detector(experiment, name)
     if name in sample.OF_SAMPLE:
         return sample.current_of_sample(experiment, name)
+    if name in halos.OF_DIFFUSE:
+        return halos.current_diffuse(experiment, name)
     if name in light.STOKES:
         return float(light.current_stokes(experiment)[light.STOKES.index(name)])
     if name in GROUPS["misset"]:
@@ -278,6 +281,8 @@ def without_effect(experiment: Experiment, name: str) -> str:
         return "the detector's origin is given and overrides it"
     if name in sample.OF_SAMPLE:
         return sample.without_sample(experiment, name)
+    if name in halos.OF_DIFFUSE:
+        return halos.without_diffuse(experiment, name)
     if name in light.STOKES:
         return light.without_polarization(experiment)
     spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
@@ -353,6 +358,8 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
         return replace(experiment, crystal=replace(crystal, mosaicity=mosaicity))
     if name in sample.OF_SAMPLE:
         return sample.with_changed_sample(experiment, name, by)
+    if name in halos.OF_DIFFUSE:
+        return replace(experiment, crystal=halos.with_changed_diffuse(experiment, name, by))
     if name in light.STOKES:
         return light.with_changed_stokes(experiment, name, by)
     if name == "crystal_scale":

@@ -29,6 +29,7 @@ def diffuse_table(experiment: Experiment) -> DiffuseTable:
     return DiffuseTable(
         halos[None],
         displacements[None],
+        diffuse.turns()[None],
         np.array([diffuse.scale(direct, cells)]),
         diffuse.neighbours,
         diffuse.only,
@@ -73,12 +74,12 @@ def diffuse_terms(
         at = nearest if table.as_diffbragg else (h, k, l)
         from_it = [offset - d for offset, d in zip(offsets, step, strict=True)]
         for halo, displacement in zip(table.halos[shot], table.displacements[shot], strict=True):
-            w = _form(displacement, at)
-            total += square * w * np.exp(-w) / (1.0 + _form(halo, from_it)) ** 2
+            w = form(displacement, at)
+            total += square * w * np.exp(-w) / (1.0 + form(halo, from_it)) ** 2
     if table.as_diffbragg:
         h, k, l = nearest
         total = np.where(nearest_factor(factors, channel, (h, k, l)) == 0.0, 0.0, total)
-        total = np.where(_fits(factors, nearest, table.diffuse_neighbours), total, 0.0)
+        total = np.where(fits(factors, nearest, table.diffuse_neighbours), total, 0.0)
     return np.asarray(table.diffuse_scale[shot] * total)
 
 
@@ -96,11 +97,12 @@ def _of_rigid_cells(
         squares += weight * nearest_factor(factors, channel, (h, k, l)) ** 2
     moving = np.zeros_like(squares)
     for displacement in table.displacements[shot]:
-        moving += -np.expm1(-_form(displacement, list(indices)))
+        moving += -np.expm1(-form(displacement, list(indices)))
     return np.asarray(table.diffuse_scale[shot] * squares * moving)
 
 
-def _form(matrix: np.ndarray, v: list[np.ndarray] | tuple[np.ndarray, ...]) -> np.ndarray:
+def form(matrix: np.ndarray, v: list[np.ndarray] | tuple[np.ndarray, ...]) -> np.ndarray:
+    """Compute v^T M v for the symmetric matrix M and vectors v with these components."""
     x, y, z = v
     return np.asarray(
         matrix[0, 0] * x * x + matrix[1, 1] * y * y + matrix[2, 2] * z * z
@@ -108,7 +110,7 @@ def _form(matrix: np.ndarray, v: list[np.ndarray] | tuple[np.ndarray, ...]) -> n
     )  # fmt: skip
 
 
-def _fits(factors: FactorTable, nearest: list[np.ndarray], reach: int) -> np.ndarray:
+def fits(factors: FactorTable, nearest: list[np.ndarray], reach: int) -> np.ndarray:
     """Whether a reflection and its neighbours are in the table."""
     inside = np.ones(nearest[0].shape, dtype=bool)
     if factors.is_constant:

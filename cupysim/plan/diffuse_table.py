@@ -19,6 +19,9 @@ class DiffuseTable(Table):
     halos, displacements : ndarray, shape (n_shots, n_operations, 3, 3)
         Forms of Miller indices, see `cupysim.models.diffuse.Diffuse.forms`. Without diffuse
         scattering, there are no operations.
+    turns : ndarray, shape (n_shots, n_operations, 3, 3)
+        Matrices t of the operations, which act on Miller indices. The forms are t^T M t with one M
+        for all operations.
     diffuse_scale : ndarray, shape (n_shots,)
         Factor of the sum.
     diffuse_neighbours : int
@@ -34,6 +37,7 @@ class DiffuseTable(Table):
 
     halos: Annotated[np.ndarray, Axes("shots", "operations", 3, 3)]
     displacements: Annotated[np.ndarray, Axes("shots", "operations", 3, 3)]
+    turns: Annotated[np.ndarray, Axes("shots", "operations", 3, 3)]
     diffuse_scale: Annotated[np.ndarray, Axes("shots")]
     diffuse_neighbours: int = 0
     diffuse_only: bool = False
@@ -46,5 +50,7 @@ class DiffuseTable(Table):
         return self.halos.shape[1]
 
 
-NO_DIFFUSE = DiffuseTable(np.empty((1, 0, 3, 3)), np.empty((1, 0, 3, 3)), np.zeros(1))
+_NONE = np.empty((1, 0, 3, 3))
+
+NO_DIFFUSE = DiffuseTable(_NONE, _NONE, _NONE, np.zeros(1))
 """The table of a shot without diffuse scattering."""

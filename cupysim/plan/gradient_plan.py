@@ -9,50 +9,26 @@ from functools import cached_property
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import dot
-from cupysim.maths.derivatives import (
-    cross_matrix,
-    panel_slopes,
-    turning_axes,
-    upright_cell,
-)
-from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.crystal_names import numbered
-from cupysim.models.detector import Detector
 from cupysim.models.domain_kinds import WHOLE
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import motion_of
-from cupysim.models.parameters import (
-    GROUPS,
-    OF_ONE_PANEL,
-    parameter,
-    spread_names,
-    without_effect,
-)
-from cupysim.models.polarization_parameters import STOKES, without_polarization
-from cupysim.models.sample_parameters import SIZES as SPREAD_OF_SIZES
-from cupysim.models.spot_shape import ELLIPSOIDAL
+from cupysim.models.parameters import parameter
+from cupysim.models.polarization_parameters import STOKES
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact, without_background
-from cupysim.plan.fraction_slopes import (
-    fraction_slopes,
-    reason_for_none,
-    sample_without_slopes,
+from cupysim.plan.diffuse_table import NO_DIFFUSE
+from cupysim.plan.fraction_slopes import fraction_slopes
+from cupysim.plan.gradient_columns import COLUMNS, motion_rows
+from cupysim.plan.gradient_names import FACTORS, expand
+from cupysim.plan.gradient_rows import (
+    no_geometry_slopes,
+    parameter_rows,
+    rotation_slopes,
+    source_slopes,
 )
-from cupysim.plan.gradient_columns import (
-    COLUMNS,
-    INDICES,
-    ORIGIN,
-    PHOTONS,
-    SIZES,
-    SPREAD,
-    WAVELENGTH,
-    motion_rows,
-)
-from cupysim.plan.gradient_names import FACTORS, UNITS, expand
 from cupysim.plan.kinds import KindPlan
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.plan.size_slopes import size_slopes
 from cupysim.plan.spot_shapes import SPOT_SHAPES
 from cupysim.plan.stokes_contrast import stokes_contrast
 
@@ -67,7 +43,7 @@ class GradientPlan:
         Plan of the image: one shot of one crystal. Each term must have its own factors.
     names : tuple of str
         Names of the parameters, without structure factors.
-    rows : ndarray, shape (n_panels, n_parameters, 37)
+    rows : ndarray, shape (n_panels, n_parameters, 43)
         Derivatives of the kernel's columns with respect to each parameter. Panels differ in the
         columns of their origin and axes.
     rotation_slopes : ndarray, shape (n_spreads, n_mosaic, 3, 3)
@@ -188,75 +164,50 @@ def plan_of_crystals(
             "-corrected"
         )
     several = sum(len(kinds) for kinds in plans) > 1
+    several |= any(each.plan.diffuse.n_operations > 0 for kinds in plans for each in kinds)
     if several and FACTORS in wanted:
         raise ModelError(
-            f"gradients: {FACTORS}: possible only for one crystal whose domains have one size and "
-            "setting; with a body or decay, only for a still without a background"
+            f"gradients: {FACTORS}: possible only for one crystal without diffuse scattering whose "
+            "domains have one size and setting; with a body or decay, only for a still without a "
+            "background"
         )
     last = max(numbered(name)[1] for name in wanted)
     experiment.only_crystal(last)
     found: list[GradientPlan] = []
     for number, kinds in enumerate(plans, 1):
         for each in kinds:
-            alone = each._replace(plan=without_background(each.plan)) if found else each
-            only = experiment.only_crystal(number)
-            found.append(_plan_of_crystal(only, alone, wanted, number))
+            for part in _split_diffuse(each):
+                alone = part._replace(plan=without_background(part.plan)) if found else part
+                only = experiment.only_crystal(number)
+                found.append(_plan_of_crystal(only, alone, wanted, number))
     first, *others = found
     return replace(first, further=tuple(others)) if others else first
+
+
+def _split_diffuse(part: KindPlan) -> list[KindPlan]:
+    """Plans of the reflections and of the diffuse scattering, whose terms differ."""
+    diffuse = part.plan.diffuse
+    if not diffuse.n_operations or diffuse.diffuse_only:
+        return [part]
+    alone = replace(diffuse, diffuse_only=True)
+    return [part._replace(plan=replace(part.plan, diffuse=each)) for each in (NO_DIFFUSE, alone)]
 
 
 def _plan_of_crystal(
     experiment: Experiment, part: KindPlan, wanted: tuple[str, ...], number: int
 ) -> GradientPlan:
     """Plan of a kind of domains of a crystal; parameters of other crystals have rows of zeros."""
-    kind, plan, angle = part
-    shape = experiment.crystal.shape
-    if SPOT_SHAPES[shape].squared_slopes is None:
+    plan, shape = part.plan, experiment.crystal.shape
+    if not plan.diffuse.n_operations and SPOT_SHAPES[shape].squared_slopes is None:
         raise ModelError(f"gradients: spots of the shape {shape} have edges, and so no derivatives")
-    if plan.diffuse.n_operations:
-        raise ModelError("gradients: diffuse scattering has no derivatives")
     if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:
         raise ModelError("gradients: possible only for one shot of one crystal at a time")
-    known = {name: np.zeros(COLUMNS) for name in UNITS}
-    _set_crystal(known, experiment, plan)
-    for name in known:
-        indices = kind.setting @ known[name][INDICES:ORIGIN].reshape(3, 3)
-        known[name][INDICES:ORIGIN] = (indices @ np.linalg.inv(kind.setting)).reshape(-1)
-    counts = (*GROUPS["n_cells"], *GROUPS["n_cells_off_diagonal"])
-    of_counts = np.array([known[name][SIZES:SPREAD] for name in counts])
-    known[SPREAD_OF_SIZES][SIZES:SPREAD] = kind.growth * _cell_counts(plan) @ of_counts
-    for name in counts:
-        known[name][SIZES:SPREAD] *= kind.size
-    unavailable = _set_panel(known, experiment)
-    if any(experiment.crystal.cell_spreads):
-        # the kernel has one matrix of index changes for all domains
-        turning = [name for name, row in known.items() if row[INDICES:ORIGIN].any()]
-        spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
-        unavailable |= dict.fromkeys((*turning, *spreads), "the cells of the domains differ")
-    _set_scales(known, experiment, unavailable)
-    if plan.has_background:
-        unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
-    unavailable |= sample_without_slopes(experiment)
-    if polarization := without_polarization(experiment):
-        unavailable |= dict.fromkeys(STOKES, polarization)
-    if experiment.structure_factors.table is None:
-        unavailable[FACTORS] = "there is no table of structure factors"
-    reason = reason_for_none(experiment)
-    if plan.path_image is not None:
-        reason = (
-            "scattering by matter along the beam depends on the geometry of the detector, and has "
-            "no derivative"
-        )
-    if reason:
-        unavailable |= dict.fromkeys(OF_ONE_PANEL, reason)
-    if plan.path_image is not None:
-        of_matter = "scattering by matter along the beam depends on it, and has no derivative"
-        unavailable |= dict.fromkeys(("wavelength", *STOKES), of_matter)
+    known, unavailable = parameter_rows(experiment, part)
     single = tuple(name for name in wanted if name != FACTORS)
     rows, own = np.zeros((plan.shape[1], len(single), COLUMNS)), []
     for name in wanted:
         if motion_of(name) is not None:
-            if reason:
+            if reason := no_geometry_slopes(experiment, plan):
                 raise ModelError(f"gradients: {name}: {reason}")
             rows[:, single.index(name)] = motion_rows(experiment, name)
             continue
@@ -272,117 +223,11 @@ def _plan_of_crystal(
         plan=plan,
         names=single,
         rows=rows,
-        rotation_slopes=_rotation_slopes(experiment, tuple(own)),
-        source_slopes=_source_slopes(experiment),
+        rotation_slopes=rotation_slopes(experiment, tuple(own)),
+        source_slopes=source_slopes(experiment),
         wants_factors=FACTORS in wanted,
-        fraction_slopes=fraction_slopes(experiment, single, angle),
+        fraction_slopes=fraction_slopes(experiment, single, part.angle),
         contrasts={
             name: stokes_contrast(experiment, plan, name) for name in single if name in STOKES
         },
     )
-
-
-def _cell_counts(plan: RenderPlan) -> np.ndarray:
-    """Na, Nb, Nc, Nab, Nbc, Nac of a plan of one crystal, shape (6,)."""
-    crystals = plan.crystals
-    if crystals.shape not in ELLIPSOIDAL:
-        return np.append(crystals.n_cells[0, 0], np.zeros(3))
-    matrix = crystals.spot_axes[0, 0]
-    return np.append(np.diagonal(matrix), matrix[[0, 1, 0], [1, 2, 2]])
-
-
-def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment, plan: RenderPlan) -> None:
-    """Set derivatives E of Miller indices, h -> (1 + E) h: E is (dB) B^-1 for cell vectors B."""
-    crystal, beam_frame = experiment.crystal, experiment.frame
-    lattice, direct = experiment.lattice, experiment.oriented.direct
-    inverse = np.linalg.inv(direct)
-    misset = np.zeros(3) if crystal.misset is None else np.array(crystal.misset)
-    axes = dict(zip(GROUPS["misset"], turning_axes(misset), strict=True))
-    axes["phi"] = beam_frame.spindle
-    for name, axis in axes.items():
-        # the crystal and B^T turn; in the crystal's frame, q turns back
-        rows[name][INDICES:ORIGIN] = (-direct @ cross_matrix(axis) @ inverse).reshape(-1)
-    upright, slopes = upright_cell(lattice.lengths, lattice.angles)
-    for name, slope in zip(GROUPS["cell"], slopes, strict=True):
-        rows[name][INDICES:ORIGIN] = (slope @ np.linalg.inv(upright)).reshape(-1)
-    for name, of_sizes in size_slopes(plan.crystals, upright, slopes).items():
-        rows[name][SIZES:SPREAD] = of_sizes
-    for number, name in enumerate(spread_names(experiment)):
-        rows[name][SPREAD + number] = 1.0
-
-
-def _set_panel(rows: dict[str, np.ndarray], experiment: Experiment) -> dict[str, str]:
-    """Set derivatives of the panel's geometry; return parameters without any, with the reason."""
-    detector = experiment.detector
-    names = (*GROUPS["rotation"], "twotheta", "distance", *GROUPS["beam_centre"])
-    if not isinstance(detector, Detector):
-        return {name: without_effect(experiment, name) for name in names}
-    if detector.curved:
-        return dict.fromkeys(names, "a curved detector has no such derivative")
-    frame, about_sample = experiment.frame, experiment.placed_panel.pivot is Pivot.SAMPLE
-    near = (0.0, 0.0)
-    if about_sample and PIVOTS.get(detector.convention) is Pivot.BEAM:
-        at_rest = float(dot(frame.beam, frame.normal))
-        fast, slow = (-float(dot(frame.beam, v)) / at_rest for v in (frame.fast, frame.slow))
-        near = fast, slow
-    found = panel_slopes(
-        experiment.geometry,
-        (frame.fast, frame.slow, frame.normal),
-        frame.beam,
-        frame.twotheta_axis,
-        detector.angles,
-        distance=detector.distance if detector.close_distance is None else None,
-        about_sample=about_sample,
-        near_slopes=near,
-        placed=detector.origin is not None,
-    )
-    for name, slopes in found.items():
-        rows[name][ORIGIN:WAVELENGTH] = slopes
-    lacking = set(names) - set(found)
-    return {name: without_effect(experiment, name) for name in lacking}
-
-
-def _set_scales(
-    rows: dict[str, np.ndarray], experiment: Experiment, unavailable: dict[str, str]
-) -> None:
-    fluence = experiment.beam.fluence
-    rows["wavelength"][WAVELENGTH] = 1.0
-    rows["scale"][PHOTONS] = 1.0
-    rows["crystal_scale"][PHOTONS] = 1.0 / experiment.crystal.scale
-    if fluence > 0.0:
-        rows["fluence"][PHOTONS] = 1.0 / fluence
-    else:
-        unavailable["fluence"] = "it is zero, so there are no photons"
-    if not _source_slopes(experiment).any():
-        unavailable["wavelength"] = (
-            "the source table or spectrum gives the wavelength of every source"
-        )
-    elif experiment.structure_factors.channels is not None:
-        unavailable["wavelength"] = "structure factors change with it, and have no such derivative"
-    spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
-    for name in (*spreads, *GROUPS["n_cells_off_diagonal"]):
-        if without_effect(experiment, name):
-            unavailable[name] = without_effect(experiment, name)
-    if experiment.crystal.mosaicity.has_axes:
-        unavailable["phi"] = "the axes of the mosaic spreads turn with it; use misset instead"
-    if not experiment.crystal.mosaicity.spread > 0.0:
-        unavailable |= dict.fromkeys(spreads, "the crystal has no mosaic spread")
-
-
-def _rotation_slopes(experiment: Experiment, names: tuple[str, ...]) -> np.ndarray:
-    """Derivatives of the mosaic rotations, or zeros if no spread is among the parameters."""
-    mosaicity = experiment.mosaicity
-    if set(names).isdisjoint(spread_names(experiment)):
-        return np.zeros((1, *mosaicity.rotations.shape))
-    return mosaicity.slopes()
-
-
-def _source_slopes(experiment: Experiment) -> np.ndarray:
-    """Derivatives of the sources' wavelengths, as in `GradientPlan.source_slopes` (1/m)."""
-    beam = experiment.beam
-    slopes = np.full(len(experiment.sources.wavelengths), 1.0 / beam.wavelength)
-    if beam.spectrum is not None:
-        slopes[:] = 0.0
-    if beam.source_table is not None:
-        slopes[~np.isnan(beam.source_table[:, 4])] = 0.0
-    return slopes

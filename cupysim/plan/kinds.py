@@ -138,7 +138,13 @@ def with_cell_counts(plan: RenderPlan, experiment: Experiment, counts: np.ndarra
         spot_counts=ONES[None, None],
         spot_height=np.full((1, 1), height),
     )
-    return plan.with_crystals(crystals)
+    diffuse = experiment.crystal.diffuse
+    if diffuse is None:
+        return plan.with_crystals(crystals)
+    scale = np.array([diffuse.scale(experiment.oriented.direct, height)])
+    return replace(
+        plan.with_crystals(crystals), diffuse=replace(plan.diffuse, diffuse_scale=scale)
+    )
 
 
 def _check_symmetry(experiment: Experiment, settings: Sequence[np.ndarray]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cupysim.models.diffuse_parameters import OF_DIFFUSE
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
@@ -26,6 +27,7 @@ STEPS: dict[str, float] = {
     "phi": 2e-6,
     "fluence": 1e20,
     "crystal_scale": 1e-4,
+    **dict.fromkeys(OF_DIFFUSE, 1e-14),
 }
 """Changes at which neither rounding nor the fifth derivative counts, for crystals of some ten
 cells of 50 Angstrom."""

@@ -48,6 +48,8 @@ class Derivatives(IntEnum):
     """Derivatives of tiles of pixels with respect to parameters, within a tolerance."""
     FACTORS = 2
     """Derivatives of pixels with respect to structure factors."""
+    DIFFUSE = 3
+    """Derivatives of diffuse scattering with respect to parameters."""
 
 
 class HostBackend:
@@ -271,7 +273,9 @@ class HostEngine:
 
     def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
         """Carry out a launch for derivatives with respect to parameters or structure factors."""
-        self._differentiate(launch, variant, Derivatives.FACTORS if entries else Derivatives.PIXELS)
+        kind = Derivatives.FACTORS if entries else Derivatives.PIXELS
+        assert not (entries and variant.diffuse)
+        self._differentiate(launch, variant, Derivatives.DIFFUSE if variant.diffuse else kind)
 
     def differentiate_tiles(self, launch: np.ndarray, variant: Variant) -> int:
         """Differentiate tiles; see `cupysim.backends.compiled.engine.TileEngine`."""

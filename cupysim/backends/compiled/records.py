@@ -170,12 +170,13 @@ def diffuse_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     Returns
     -------
     ndarray of ``DiffuseOperation``, shape (n_shots, n_operations)
-        Forms of halos and displacements.
+        Forms of halos and displacements, and matrices of the operations.
     """
     halos = plan.diffuse.halos[shots]
     records = np.zeros(halos.shape[:2], dtype=struct_type("DiffuseOperation"))
     records["halo"] = halos.reshape(*halos.shape[:2], 9)
     records["displacement"] = plan.diffuse.displacements[shots].reshape(*halos.shape[:2], 9)
+    records["turn"] = plan.diffuse.turns[shots].reshape(*halos.shape[:2], 9)
     return records
 
 

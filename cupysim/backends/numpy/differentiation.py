@@ -21,6 +21,7 @@ from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.amorphous import intensity, intensity_slope
+from cupysim.plan.diffuse_slopes import diffuse_slopes
 from cupysim.plan.gradient_columns import INDICES, ORIGIN, PHOTONS, SIZES, SPREAD, WAVELENGTH
 from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
@@ -66,16 +67,19 @@ def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
 class _Terms:
     """Terms of the sum for some orientations of a ray, and their derivatives.
 
+    They are those of Bragg reflections, or of diffuse scattering.
+
     Parameters
     ----------
     indices : list of 3 ndarray, shape (n_orientations, n_active)
         Fractional h, k, l.
     square : ndarray, shape (n_orientations, n_active)
-        F_cell squared times F_latt squared (electrons squared).
+        F_cell squared times F_latt squared, or diffuse scattering (electrons squared).
     along : list of 3 ndarray, shape (n_orientations, n_active)
         Derivatives of `square` with respect to h, k, l.
     sizes : list of ndarray, shape (n_orientations, n_active)
-        Derivatives of `square` with respect to the sizes of the spot shape.
+        Derivatives of `square` with respect to the sizes of the spot shape, or to the forms of
+        halos and displacements and the logarithm of the scale.
     """
 
     indices: list[np.ndarray]
@@ -159,7 +163,16 @@ class Differentiator:
             for slopes in self.gradient_plan.rotation_slopes
         ]
 
+    def _diffuse_terms(self, ray: Ray, cells: np.ndarray) -> _Terms:
+        plan = self.plan
+        h, k, l = np.moveaxis(cells @ np.stack(ray.scattering), 1, 0)
+        channel = int(plan.sources.channel[ray.source])
+        found = diffuse_slopes(plan.diffuse, plan.factors, channel, (h, k, l))
+        return _Terms([h, k, l], found.value, found.along, [*found.forms, found.value])
+
     def _terms(self, ray: Ray, cells: np.ndarray, active: np.ndarray) -> _Terms:
+        if self.plan.diffuse.n_operations:
+            return self._diffuse_terms(ray, cells)
         crystals = self.plan.crystals
         indices = list(np.moveaxis(cells @ np.stack(ray.scattering), 1, 0))
         nearest = [interpolation.nearest_index(index) for index in indices]
