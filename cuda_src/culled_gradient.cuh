@@ -96,7 +96,7 @@ class QuarterColumns : public TileColumns<shape, factors> {
                     sums[s].scattering[axis][to + i] += of_list.scattering[axis][from + i];
                 }
             }
-            for (int column = 0; column < COLUMNS; ++column) {
+            for (int column = 0; column < FORMS; ++column) {
                 FOR_SOME_LANES(i, EACH) columns.of[column][to + i] += some.of[column][from + i];
             }
         }

@@ -83,9 +83,9 @@ CUPYSIM_FUNCTION double rigid_term(const Launch& launch, const FactorTable<Doubl
     double moving = 0.0;
     for (Int number = 0; number < launch.n_operations; ++number) {
         const double* form = launch.diffuse_operations[number].displacement;
-        moving += 1.0 - exp(-quadratic_form(form, indices.h.nearest + indices.h.offset,
-                                            indices.k.nearest + indices.k.offset,
-                                            indices.l.nearest + indices.l.offset));
+        moving +=
+            1.0 - exp(-quadratic_form(form, indices.h.nearest + indices.h.offset, indices.k.nearest + indices.k.offset,
+                                      indices.l.nearest + indices.l.offset));
     }
     return launch.diffuse_scale * interpolated_square<factors>(table, indices).value * moving;
 }

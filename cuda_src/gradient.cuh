@@ -14,9 +14,9 @@
 namespace cupysim {
 
 // Columns. INDICES: with respect to E of (h, k, l) -> (1 + E) (h, k, l), row by row. ORIGIN to NORMAL: origin
-// of the panel, distance of its plane, its fast, slow and normal vectors. WAVELENGTH: that of the beam. SIZES: those of
-// the spots or, for diffuse scattering, the elements of the form of halos, those of displacements, and the logarithm of its
-// scale.
+// of the panel, distance of its plane, its fast, slow and normal vectors. WAVELENGTH: that of the beam. The columns from
+// FORMS on exist for diffuse scattering only, so that they need no registers otherwise: the elements of the form of
+// halos, then of displacements, and the logarithm of the scale.
 enum Column {
     INDICES = 0,
     ORIGIN = 9,
@@ -26,14 +26,39 @@ enum Column {
     NORMAL = 19,
     WAVELENGTH = 22,
     SIZES = 23,
-    SPREAD = 36,
-    PHOTONS = 42,
-    COLUMNS = 43,
+    SPREAD = 30,
+    PHOTONS = 36,
+    FORMS = 37,
+    LOG_SCALE = 49,
+    COLUMNS = 50,  // of a row of the Jacobian
 };
 
+static_assert(LOG_SCALE == FORMS + 2 * FORM_ELEMENTS, "there is a column for each element of both forms");
+
 struct Columns {
-    double of[COLUMNS][LANES];
+    double of[FORMS][LANES];
 };
+
+struct DiffuseColumns : Columns {
+    double of_forms[COLUMNS - FORMS][LANES];
+};
+
+// The columns of a kernel with or without diffuse scattering.
+template <bool diffuse>
+struct ColumnsFor {
+    using Type = Columns;
+};
+
+template <>
+struct ColumnsFor<true> {
+    using Type = DiffuseColumns;
+};
+
+CUPYSIM_FUNCTION double* column_at(Columns& columns, Int column) { return columns.of[column]; }
+CUPYSIM_FUNCTION const double* column_at(const Columns& columns, Int column) { return columns.of[column]; }
+CUPYSIM_FUNCTION double* column_at(DiffuseColumns& columns, Int column) {
+    return column < FORMS ? columns.of[column] : columns.of_forms[column - FORMS];
+}
 
 // Sums over the orientations of a ray, for the columns of the panel.
 struct RaySums {
@@ -180,7 +205,7 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
 template <Factors factors>
 CUPYSIM_FUNCTION void add_diffuse(const Launch& launch, const RayConstants<Double>& ray, const double* matrix,
                                   const double* matrix_derivatives, double wavelength_derivative, RaySums& sums,
-                                  Columns& columns) {
+                                  DiffuseColumns& columns) {
     const Int groups = launch.groups;
     double indices[3][LANES];
     LatticeDerivatives term;
@@ -195,12 +220,12 @@ CUPYSIM_FUNCTION void add_diffuse(const Launch& launch, const RayConstants<Doubl
         indices[2][i] = at.l.nearest + at.l.offset;
         for (int axis = 0; axis < 3; ++axis) term.along[axis][i] = scale * found.along[axis];
         sums.terms[i] += scale * found.value;
-        if (!(groups & OF_SIZES)) continue;
+        if (!(groups & OF_FORMS)) continue;
         for (int number = 0; number < FORM_ELEMENTS; ++number) {
-            columns.of[SIZES + number][i] += scale * found.halo[number];
-            columns.of[SIZES + FORM_ELEMENTS + number][i] += scale * found.displacement[number];
+            columns.of_forms[number][i] += scale * found.halo[number];
+            columns.of_forms[FORM_ELEMENTS + number][i] += scale * found.displacement[number];
         }
-        columns.of[SIZES + 2 * FORM_ELEMENTS][i] += scale * found.value;
+        columns.of_forms[LOG_SCALE - FORMS][i] += scale * found.value;
     }
     if (groups & OF_INDICES) add_index_columns(term, indices, columns);
     if (groups & OF_PANEL) add_scattering(term, matrix, sums);
@@ -275,11 +300,19 @@ CUPYSIM_FUNCTION void add_background_slopes(const Launch& launch, const PixelBlo
 // Saves or restores the columns of a block from or to a launch's state.
 template <bool save>
 CUPYSIM_FUNCTION void copy_columns(const Launch& launch, Columns& columns, Int first) {
-    for (int column = 0; column < COLUMNS; ++column) copy_state<save>(launch, first, column, columns.of[column]);
+    for (int column = 0; column < FORMS; ++column) copy_state<save>(launch, first, column, columns.of[column]);
+}
+
+template <bool save>
+CUPYSIM_FUNCTION void copy_columns(const Launch& launch, DiffuseColumns& columns, Int first) {
+    for (int column = 0; column < COLUMNS; ++column) {
+        copy_state<save>(launch, first, column, column_at(columns, column));
+    }
 }
 
 // Writes dI/dparameter, the sum over the columns of Jacobian times column, for the lanes whose bits are set.
-CUPYSIM_FUNCTION void store_derivatives(const Launch& launch, const PixelBlock& pixels, const Columns& columns,
+template <class SomeColumns>
+CUPYSIM_FUNCTION void store_derivatives(const Launch& launch, const PixelBlock& pixels, SomeColumns& columns,
                                         unsigned long long lanes) {
     const double scale = launch.photons_per_squared_electron / launch.n_steps;
     for (Int number = 0; number < launch.n_parameters; ++number) {
@@ -289,7 +322,7 @@ CUPYSIM_FUNCTION void store_derivatives(const Launch& launch, const PixelBlock& 
         FOR_LANES(i) derivatives[i] = 0.0;
         for (Int column = begin; column < end; ++column) {
             const double weight = row[column] * scale;
-            const double* values = columns.of[column];
+            const double* values = column_at(columns, column);
             FOR_LANES(i) derivatives[i] += weight * values[i];
         }
         double* out = launch.derivatives + number * launch.derivatives_stride - launch.image_first;
@@ -300,8 +333,15 @@ CUPYSIM_FUNCTION void store_derivatives(const Launch& launch, const PixelBlock& 
 }
 
 CUPYSIM_FUNCTION void clear(Columns& columns) {
-    for (int column = 0; column < COLUMNS; ++column) {
+    for (int column = 0; column < FORMS; ++column) {
         FOR_LANES(i) columns.of[column][i] = 0.0;
+    }
+}
+
+CUPYSIM_FUNCTION void clear(DiffuseColumns& columns) {
+    for (int column = 0; column < COLUMNS; ++column) {
+        double* values = column_at(columns, column);
+        FOR_LANES(i) values[i] = 0.0;
     }
 }
 
@@ -326,7 +366,7 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
     PixelBlock pixels;
     number_pixels(launch, pixels, first);
     reset(launch, pixels);
-    Columns columns;
+    typename ColumnsFor<diffuse>::Type columns;
     clear(columns);
     if (!launch.is_first_part) copy_columns<false>(launch, columns, first);
     Ray ray = ray_of(launch, launch.first_ray);

@@ -14,7 +14,15 @@ namespace cupysim {
 enum Use { ONCE, RUNNING, EACH };
 
 // Groups of derivatives, as bits; see `Column` in `gradient.cuh`.
-enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_AXES = 4, OF_WAVELENGTH = 8, OF_SIZES = 16, OF_SPREAD = 32 };
+enum Group {
+    OF_INDICES = 1,
+    OF_PANEL = 2,
+    OF_AXES = 4,
+    OF_WAVELENGTH = 8,
+    OF_SIZES = 16,
+    OF_SPREAD = 32,
+    OF_FORMS = 64
+};
 
 struct Source {
     double incident[3];  // direction of flight

@@ -145,7 +145,7 @@ PARAMETERS: dict[str, Parameter] = {
     ),
 }
 """Parameters that are numbers. A new one needs an entry here, its value and its change below, and a
-row of slopes in `cupysim.plan.gradient_plan`."""
+row of slopes in `cupysim.plan.gradient_rows`."""
 
 
 OF_ONE_PANEL = frozenset((*PLACING, *GROUPS["rotation"], "twotheta"))

@@ -18,16 +18,13 @@ from cupysim.models.spot_shape import size_matrix
 from cupysim.plan.diffuse import fits, form
 from cupysim.plan.diffuse_table import DiffuseTable
 from cupysim.plan.factor_table import FactorTable
-from cupysim.plan.gradient_columns import INDICES, ORIGIN, SIZES, SPREAD
+from cupysim.plan.gradient_columns import FORMS, INDICES, LOG_SCALE, ORIGIN
 from cupysim.plan.spot_shapes import Indices
 from cupysim.plan.structure_factor import nearest_factor
 
 FORM_ELEMENTS = len(METRIC)
-"""Number of different elements of a form. The kernel's columns for sizes are those of the form of
-halos, then those of displacements, and the logarithm of the scale."""
-
-LOG_SCALE = SIZES + 2 * FORM_ELEMENTS
-"""The kernel's column for the logarithm of the scale."""
+"""Number of different elements of a form. The kernel's columns are those of the form of halos, then
+those of displacements."""
 
 
 @dataclass
@@ -174,9 +171,9 @@ def set_diffuse_rows(rows: Mapping[str, np.ndarray], experiment: Experiment) -> 
 
     Parameters
     ----------
-    rows : mapping of str to ndarray, shape (43,)
+    rows : mapping of str to ndarray, shape (50,)
         Rows of `GradientPlan.rows` by the parameter's name. The changes of Miller indices are
-        known. The columns for sizes, which those of spots may fill, are replaced.
+        known.
     experiment : Experiment
         Experiment with one crystal, which has diffuse scattering.
 
@@ -190,8 +187,6 @@ def set_diffuse_rows(rows: Mapping[str, np.ndarray], experiment: Experiment) -> 
     """
     diffuse = experiment.crystal.diffuse
     assert diffuse is not None
-    for row in rows.values():
-        row[SIZES:SPREAD] = 0.0
     direct = experiment.oriented.direct
     to_axes = diffuse.axes(direct)
     for names, lengths, first in ((GAMMA, diffuse.gamma, 0), (SIGMA, diffuse.sigma, FORM_ELEMENTS)):
@@ -247,4 +242,4 @@ def _unit_slope(vector: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _set_form(row: np.ndarray, slope: np.ndarray, first: int) -> None:
-    row[SIZES + first : SIZES + first + FORM_ELEMENTS] = [slope[i, j] for i, j in METRIC]
+    row[FORMS + first : FORMS + first + FORM_ELEMENTS] = [slope[i, j] for i, j in METRIC]

@@ -43,7 +43,7 @@ class GradientPlan:
         Plan of the image: one shot of one crystal. Each term must have its own factors.
     names : tuple of str
         Names of the parameters, without structure factors.
-    rows : ndarray, shape (n_panels, n_parameters, 43)
+    rows : ndarray, shape (n_panels, n_parameters, 50)
         Derivatives of the kernel's columns with respect to each parameter. Panels differ in the
         columns of their origin and axes.
     rotation_slopes : ndarray, shape (n_spreads, n_mosaic, 3, 3)

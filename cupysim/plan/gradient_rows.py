@@ -45,7 +45,7 @@ def parameter_rows(
 
     Returns
     -------
-    rows : dict of ndarray, shape (43,)
+    rows : dict of ndarray, shape (50,)
         By the parameter's name, except for motions of panels.
     unavailable : dict of str
         Parameters without derivatives, and the reasons.

@@ -142,9 +142,7 @@ def with_cell_counts(plan: RenderPlan, experiment: Experiment, counts: np.ndarra
     if diffuse is None:
         return plan.with_crystals(crystals)
     scale = np.array([diffuse.scale(experiment.oriented.direct, height)])
-    return replace(
-        plan.with_crystals(crystals), diffuse=replace(plan.diffuse, diffuse_scale=scale)
-    )
+    return replace(plan.with_crystals(crystals), diffuse=replace(plan.diffuse, diffuse_scale=scale))
 
 
 def _check_symmetry(experiment: Experiment, settings: Sequence[np.ndarray]) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from cupysim.maths.lattice_factor import GAUSS_WIDTH, METRIC, STAR_WIDTH
 from cupysim.maths.spot_bounds import distance_factors
 from cupysim.models.parameters import GROUPS
 from cupysim.models.spot_shape import Shape
-from cupysim.plan.gradient_columns import SIZES, SPREAD
 from cupysim.plan.render_plan import CrystalTable
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure, SpotSize
 
-N_SIZES = SPREAD - SIZES
-"""Number of the kernel's columns for sizes, see `cuda_src/gradient.cuh`. Spots need at most 7."""
+N_SIZES = 7
+"""Number of the kernel's columns for sizes, see `cuda_src/spot_shapes.cuh`."""
 
 ALL_COUNTS = (*GROUPS["n_cells"], *GROUPS["n_cells_off_diagonal"])
 """Parameters that are elements of the matrix of numbers of cells, in the order of `METRIC`."""
@@ -37,7 +34,7 @@ def size_slopes(
 
     Returns
     -------
-    dict of ndarray, shape (13,)
+    dict of ndarray, shape (7,)
         By the parameter's name. The sizes of square and round crystals are Na, Nb, Nc. Those of
         Gaussian spots are the elements of the metric M, in the order of `METRIC`, and log H.
     """
@@ -77,12 +74,7 @@ def _star_slopes(
 
 
 def _sizes(metric: np.ndarray, height: float) -> np.ndarray:
-    return _filled([*(metric[i, j] for i, j in METRIC), height])
-
-
-def _filled(numbers: Sequence[float]) -> np.ndarray:
-    """Numbers for the first of the columns for sizes, and zeros for the others."""
-    return np.array([*numbers, *(0.0,) * (N_SIZES - len(numbers))])
+    return np.array([*(metric[i, j] for i, j in METRIC), height])
 
 
 def size_weights(shape: Shape, size: SpotSize) -> np.ndarray:
@@ -97,13 +89,14 @@ def size_weights(shape: Shape, size: SpotSize) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (13,)
+    ndarray, shape (7,)
         Factors of the bound of `SpotShape.slopes_bound`. 1/Na, 1/Nb, 1/Nc for square and round
         crystals. For Gaussian spots, a lower bound d^2 >= s_i dh_i^2 of the squared distance gives
         |dF^2/dM_ij| <= 4 y F^2 (1 or 2)/(2 sqrt(s_i s_j)); `docs/tolerance.md` has the proof.
     """
     if SPOT_SHAPES[shape].measure is not Measure.DISTANCE:
-        return _filled([1.0 / float(count) for count in size.n_cells])
+        counts = np.asarray(size.n_cells, dtype=np.float64)
+        return np.concatenate([1.0 / counts, np.zeros(N_SIZES - 3)])
     _, alone = distance_factors(size.scaled_axes)
     weights = [(0.5 if i == j else 1.0) / np.sqrt(alone[i] * alone[j]) for i, j in METRIC]
-    return _filled([*weights, 1.0])
+    return np.array([*weights, 1.0])

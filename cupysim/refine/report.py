@@ -121,6 +121,8 @@ def _crystal_options(crystal: Crystal, names: set[str]) -> list[tuple[bool, str,
     degree, spreads = DEGREES_PER_RADIAN, crystal.mosaicity.spreads
     has_spreads = bool({*GROUPS["mosaic_spreads"]} & names)
     by_cell = bool({*GROUPS["cell"]} & names)
+    diffuse = crystal.diffuse
+    gamma, sigma = ((), ()) if diffuse is None else (diffuse.gamma, diffuse.sigma)
     return [
         (
             bool({*GROUPS["misset"]} & names) and not by_cell,
@@ -140,6 +142,10 @@ def _crystal_options(crystal: Crystal, names: set[str]) -> list[tuple[bool, str,
             crystal.n_cells_off_diagonal,
         ),
         ("crystal_scale" in names, "-crystal_scale", [crystal.scale]),
+        *(
+            (bool({*GROUPS[name]} & names), f"-{name}", [1e10 * length for length in lengths])
+            for name, lengths in (("diffuse_gamma", gamma), ("diffuse_sigma", sigma))
+        ),
     ]
 
 

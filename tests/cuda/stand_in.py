@@ -243,7 +243,8 @@ class Machine:
         elif function in ("differentiate_block", "collect_block"):
             shape, factors = shape_number(Shape[words[0]]), Factors[words[1]]
             kind = {"differentiate_block": Derivatives.PIXELS, "collect_block": Derivatives.FACTORS}
-            self._library.cupysim_gradient(at, shape, int(factors), int(kind[function]), 1)
+            wanted = Derivatives.DIFFUSE if len(words) > 2 else kind[function]
+            self._library.cupysim_gradient(at, shape, int(factors), int(wanted), 1)
         elif function in ("render_tile", "estimate_tile", "differentiate_tile"):
             simt.run(options, n_blocks, launch)
         else:

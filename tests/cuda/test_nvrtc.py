@@ -110,7 +110,9 @@ def test_diffuse_scattering() -> None:
     variants = [
         Variant(Precision.DOUBLE, Shape.GAUSS, factors, False, diffuse=True) for factors in Factors
     ]
-    found = compile_all(ONE_ARCHITECTURE, [render_program(variant) for variant in variants])
+    programs = [render_program(variant) for variant in variants]
+    programs += [gradient_program(variant, False) for variant in variants]
+    found = compile_all(ONE_ARCHITECTURE, programs)
     assert_nothing({name: program.complaints for name, program in found.items()})
 
 

@@ -19,7 +19,10 @@ def enumerators(name: str) -> dict[str, int]:
 
 def test_columns() -> None:
     found = enumerators("Column")
-    for name in ("INDICES", "ORIGIN", "WAVELENGTH", "SIZES", "SPREAD", "PHOTONS", "COLUMNS"):
+    for name in (
+        "INDICES", "ORIGIN", "WAVELENGTH", "SIZES", "SPREAD", "PHOTONS", "FORMS", "LOG_SCALE",
+        "COLUMNS",
+    ):  # fmt: skip
         assert getattr(parameters, name) == found[name], name
     assert found["FAST"] == parameters.AXES
 
@@ -33,6 +36,7 @@ def test_groups() -> None:
         "OF_WAVELENGTH": "WAVELENGTH",
         "OF_SIZES": "SIZES",
         "OF_SPREAD": "SPREAD",
+        "OF_FORMS": "FORMS",
     }
     bits = {low: bit for bit, low, _ in compiled.GROUP_BITS}
     assert bits == {getattr(parameters, starts[name]): bit for name, bit in found.items()}

@@ -42,8 +42,8 @@ SOURCES = f"-sourcefile {INPUTS / 'sources5.txt'}"
 ALL = [
     name for name in UNITS if name not in ("structure_factors", *STOKES, *OF_SAMPLE, *OF_DIFFUSE)
 ]
-"""Parameters that nearly all experiments have. test_stokes.py, test_diffuse.py and test_body.py test
-the others."""
+"""Parameters that nearly all experiments have. Other files test
+those of polarization, body and diffuse scattering."""
 
 
 def differentiate(backend: str, experiment: Experiment, names: str) -> Gradients:

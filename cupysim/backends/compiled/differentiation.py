@@ -30,6 +30,7 @@ from cupysim.maths.orientations import orientations
 from cupysim.plan.gradient_columns import (
     AXES,
     COLUMNS,
+    FORMS,
     INDICES,
     ORIGIN,
     PHOTONS,
@@ -46,6 +47,7 @@ GROUP_BITS = (
     (8, WAVELENGTH, SIZES),
     (16, SIZES, SPREAD),
     (32, SPREAD, PHOTONS),
+    (64, FORMS, COLUMNS),
 )
 """The kernel's groups of columns: bit, first column, and the column after the last."""
 

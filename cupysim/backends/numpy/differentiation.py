@@ -22,7 +22,7 @@ from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.amorphous import intensity, intensity_slope
 from cupysim.plan.diffuse_slopes import diffuse_slopes
-from cupysim.plan.gradient_columns import INDICES, ORIGIN, PHOTONS, SIZES, SPREAD, WAVELENGTH
+from cupysim.plan.gradient_columns import FORMS, INDICES, ORIGIN, PHOTONS, SIZES, SPREAD, WAVELENGTH
 from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size
@@ -78,14 +78,17 @@ class _Terms:
     along : list of 3 ndarray, shape (n_orientations, n_active)
         Derivatives of `square` with respect to h, k, l.
     sizes : list of ndarray, shape (n_orientations, n_active)
-        Derivatives of `square` with respect to the sizes of the spot shape, or to the forms of
-        halos and displacements and the logarithm of the scale.
+        Derivatives of `square` with respect to the sizes of the spot shape.
+    forms : list of ndarray, shape (n_orientations, n_active)
+        Derivatives with respect to the forms of halos and displacements, and to the logarithm of
+        the scale. Reflections have none.
     """
 
     indices: list[np.ndarray]
     square: np.ndarray
     along: list[np.ndarray]
     sizes: list[np.ndarray]
+    forms: list[np.ndarray]
 
 
 class Differentiator:
@@ -168,7 +171,7 @@ class Differentiator:
         h, k, l = np.moveaxis(cells @ np.stack(ray.scattering), 1, 0)
         channel = int(plan.sources.channel[ray.source])
         found = diffuse_slopes(plan.diffuse, plan.factors, channel, (h, k, l))
-        return _Terms([h, k, l], found.value, found.along, [*found.forms, found.value])
+        return _Terms([h, k, l], found.value, found.along, [], [*found.forms, found.value])
 
     def _terms(self, ray: Ray, cells: np.ndarray, active: np.ndarray) -> _Terms:
         if self.plan.diffuse.n_operations:
@@ -200,6 +203,7 @@ class Differentiator:
                 for slope, steep in zip(along, factor_along, strict=True)
             ],
             [square * slope for slope in sizes],
+            [],
         )
 
     def _amorphous_slope(self, change: _RayChange, ray: Ray) -> np.ndarray:
@@ -238,6 +242,8 @@ class Differentiator:
         total = sum(along * move for along, move in zip(part.along, moved, strict=True))
         for number, slope in enumerate(part.sizes):
             total = total + row[SIZES + number] * slope
+        for number, slope in enumerate(part.forms):
+            total = total + row[FORMS + number] * slope
         return np.asarray(total).sum(axis=0)
 
 

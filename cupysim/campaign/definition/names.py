@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from cupysim.models.parameters import GROUPS, PARAMETERS
 
-SHARED = {"edges": GROUPS["cell"][:3], "n_cells": GROUPS["n_cells"]}
+SHARED = {
+    "edges": GROUPS["cell"][:3],
+    "n_cells": GROUPS["n_cells"],
+    "diffuse_gamma": GROUPS["diffuse_gamma"],
+    "diffuse_sigma": GROUPS["diffuse_sigma"],
+}
 """Names that give several parameters the same number."""
 
 OF_CRYSTALS = {*(name for name, each in PARAMETERS.items() if each.of_crystal), *SHARED}
