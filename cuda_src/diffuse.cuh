@@ -5,6 +5,7 @@
 //     scale F^2(h) sum over operations of (1 - exp(-W)),
 // with F^2 interpolated linearly between the eight reflections around h, and W the form of h.
 #pragma once
+#include "exponential.cuh"
 #include "structure_factor.cuh"
 
 namespace cupysim {
@@ -13,116 +14,149 @@ CUPYSIM_FUNCTION double quadratic_form(const double* m, double x, double y, doub
     return m[0] * x * x + m[4] * y * y + m[8] * z * z + 2.0 * (m[1] * x * y + m[5] * y * z + m[2] * x * z);
 }
 
-// The sum over the operations of W exp(-W)/(1 + D)^2, with W at the indices `at` and D at the offset.
-CUPYSIM_FUNCTION double halos(const Launch& launch, Triple<double> at, Triple<double> offset) {
-    double sum = 0.0;
-    for (Int number = 0; number < launch.n_operations; ++number) {
-        const DiffuseOperation& operation = launch.diffuse_operations[number];
-        const double w = quadratic_form(operation.displacement, at.h, at.k, at.l);
-        const double d = 1.0 + quadratic_form(operation.halo, offset.h, offset.k, offset.l);
-        sum += w * exp(-w) / (d * d);
+// Indices of a block: the nearest reflections and the offsets from them.
+struct BlockIndices {
+    double nearest[3][LANES];
+    double offset[3][LANES];
+};
+
+CUPYSIM_FUNCTION void block_indices(const Scattering<Double>& q, const double* matrix, double grid, BlockIndices& at) {
+    FOR_LANES(i) {
+        const auto found = miller_indices(q, i, matrix, grid);
+        at.nearest[0][i] = found.h.nearest, at.offset[0][i] = found.h.offset;
+        at.nearest[1][i] = found.k.nearest, at.offset[1][i] = found.k.offset;
+        at.nearest[2][i] = found.l.nearest, at.offset[2][i] = found.l.offset;
     }
-    return sum;
 }
 
 // Whether a reflection and its neighbours are in the table.
-CUPYSIM_FUNCTION bool is_in_table(const Launch& launch, Triple<double> nearest) {
-    const double indices[3] = {nearest.h, nearest.k, nearest.l};
+CUPYSIM_FUNCTION bool is_in_table(const Launch& launch, const double nearest[3]) {
     const double reach = static_cast<double>(launch.diffuse_neighbours);
+    bool inside = true;
     for (int axis = 0; axis < 3; ++axis) {
         const double first = static_cast<double>(launch.first_index[axis]);
         const double last = first + static_cast<double>(launch.table_shape[axis] - 3);
-        if (indices[axis] - reach < first || indices[axis] + reach > last) return false;
+        inside = inside && nearest[axis] - reach >= first && nearest[axis] + reach <= last;
     }
-    return true;
+    return inside;
 }
 
 // F of a reflection, divided by the largest one.
 template <Factors factors>
-CUPYSIM_FUNCTION double factor_at(const FactorTable<Double>& table, Triple<double> indices) {
+CUPYSIM_FUNCTION double factor_at(const FactorTable<Double>& table, double h, double k, double l) {
     if constexpr (factors == CONSTANT) {
         return 1.0;
     } else {
-        return nearest(table, indices);
+        return nearest(table, Triple<double>{h, k, l});
     }
 }
 
-// F^2 between reflections, and its derivatives with respect to h, k, l.
-struct InterpolatedSquare {
-    double value;
-    double along[3];
-};
-
-// Interpolates F^2 linearly between the eight reflections around an index.
-template <Factors factors>
-CUPYSIM_FUNCTION InterpolatedSquare interpolated_square(const FactorTable<Double>& table,
-                                                        const Triple<Index<Double>>& indices) {
-    const Triple<double> offset = {indices.h.offset, indices.k.offset, indices.l.offset};
-    const Triple<double> nearest = {indices.h.nearest, indices.k.nearest, indices.l.nearest};
-    const Triple<double> back = {offset.h < 0.0 ? 1.0 : 0.0, offset.k < 0.0 ? 1.0 : 0.0, offset.l < 0.0 ? 1.0 : 0.0};
-    InterpolatedSquare found{};
-    for (int corner = 0; corner < 8; ++corner) {
-        const double h = corner & 1, k = (corner >> 1) & 1, l = corner >> 2;
-        const double along_h = offset.h + back.h, along_k = offset.k + back.k, along_l = offset.l + back.l;
-        const double of_h = h != 0.0 ? along_h : 1.0 - along_h, of_k = k != 0.0 ? along_k : 1.0 - along_k,
-                     of_l = l != 0.0 ? along_l : 1.0 - along_l;
-        const double factor =
-            factor_at<factors>(table, {nearest.h - back.h + h, nearest.k - back.k + k, nearest.l - back.l + l});
-        const double square = factor * factor;
-        found.value += of_h * of_k * of_l * square;
-        found.along[0] += (h != 0.0 ? square : -square) * of_k * of_l;
-        found.along[1] += (k != 0.0 ? square : -square) * of_h * of_l;
-        found.along[2] += (l != 0.0 ? square : -square) * of_h * of_k;
-    }
-    return found;
-}
-
-template <Factors factors>
-CUPYSIM_FUNCTION double rigid_term(const Launch& launch, const FactorTable<Double>& table,
-                                   const Triple<Index<Double>>& indices) {
-    double moving = 0.0;
-    for (Int number = 0; number < launch.n_operations; ++number) {
-        const double* form = launch.diffuse_operations[number].displacement;
-        moving +=
-            1.0 - exp(-quadratic_form(form, indices.h.nearest + indices.h.offset, indices.k.nearest + indices.k.offset,
-                                      indices.l.nearest + indices.l.offset));
-    }
-    return launch.diffuse_scale * interpolated_square<factors>(table, indices).value * moving;
-}
-
-// Visits the reflections that have halos at an index. The arguments of `visit` are F^2, the indices of W, and the
-// offset from the reflection.
+// Visits the reflections that have halos at the indices of a block. The arguments of `visit` are F^2, the indices for W,
+// and the offsets from the reflections.
 template <Factors factors, class Visit>
-CUPYSIM_FUNCTION void for_halos(const Launch& launch, const FactorTable<Double>& table,
-                                const Triple<Index<Double>>& indices, Visit visit) {
-    const Triple<double> at = {indices.h.nearest, indices.k.nearest, indices.l.nearest};
+CUPYSIM_FUNCTION void for_halos(const Launch& launch, const FactorTable<Double>& table, const BlockIndices& at,
+                                Visit visit) {
+    double exists[LANES];
+    FOR_LANES(i) exists[i] = 1.0;
     if (launch.as_diffbragg) {
-        if (factor_at<factors>(table, at) == 0.0) return;
-        if (factors != CONSTANT && !is_in_table(launch, at)) return;
+        FOR_LANES(i) {
+            const double nearest[3] = {at.nearest[0][i], at.nearest[1][i], at.nearest[2][i]};
+            const bool is_absent = factor_at<factors>(table, nearest[0], nearest[1], nearest[2]) == 0.0;
+            exists[i] = !is_absent && (factors == CONSTANT || is_in_table(launch, nearest)) ? 1.0 : 0.0;
+        }
     }
-    const int reach = static_cast<int>(launch.diffuse_neighbours);
-    for (int h = -reach; h <= reach; ++h) {
-        for (int k = -reach; k <= reach; ++k) {
-            for (int l = -reach; l <= reach; ++l) {
-                const Triple<double> there = {at.h + h, at.k + k, at.l + l};
-                const double factor = factor_at<factors>(table, there);
-                if (factor == 0.0) continue;
-                const Triple<double> offset = {indices.h.offset - h, indices.k.offset - k, indices.l.offset - l};
-                visit(factor * factor, launch.as_diffbragg ? at : there, offset);
-            }
+    const int reach = static_cast<int>(launch.diffuse_neighbours), edge = 2 * reach + 1;
+    for (int number = 0; number < edge * edge * edge; ++number) {
+        const double h = number / (edge * edge) - reach, k = number / edge % edge - reach, l = number % edge - reach;
+        double square[LANES], there[3][LANES], offset[3][LANES];
+        FOR_LANES(i) {
+            there[0][i] = at.nearest[0][i] + h, offset[0][i] = at.offset[0][i] - h;
+            there[1][i] = at.nearest[1][i] + k, offset[1][i] = at.offset[1][i] - k;
+            there[2][i] = at.nearest[2][i] + l, offset[2][i] = at.offset[2][i] - l;
+            const double factor = factor_at<factors>(table, there[0][i], there[1][i], there[2][i]);
+            square[i] = exists[i] * factor * factor;
+        }
+        visit(square, launch.as_diffbragg ? at.nearest : there, offset);
+    }
+}
+
+// Adds F^2 times the sum over the operations of W exp(-W)/(1 + D)^2.
+CUPYSIM_FUNCTION void add_halos(const Launch& launch, const double square[LANES], const double (*at)[LANES],
+                                const double (*offset)[LANES], double sum[LANES]) {
+    for (Int number = 0; number < launch.n_operations; ++number) {
+        const DiffuseOperation operation = launch.diffuse_operations[number];
+        FOR_LANES(i) {
+            const double w = quadratic_form(operation.displacement, at[0][i], at[1][i], at[2][i]);
+            const double d = 1.0 + quadratic_form(operation.halo, offset[0][i], offset[1][i], offset[2][i]);
+            sum[i] += square[i] * w * exp_minus(w) / (d * d);
         }
     }
 }
 
+// F^2 between reflections, and its derivatives with respect to h, k, l.
+struct InterpolatedSquares {
+    double value[LANES];
+    double along[3][LANES];
+};
+
+// Interpolates F^2 linearly between the eight reflections around an index.
 template <Factors factors>
-CUPYSIM_FUNCTION double diffuse_term(const Launch& launch, const FactorTable<Double>& table,
-                                     const Triple<Index<Double>>& indices) {
-    if (launch.of_rigid_cells) return rigid_term<factors>(launch, table, indices);
-    double sum = 0.0;
-    for_halos<factors>(launch, table, indices, [&](double square, Triple<double> at, Triple<double> offset) {
-        sum += square * halos(launch, at, offset);
-    });
-    return launch.diffuse_scale * sum;
+CUPYSIM_FUNCTION void interpolate_squares(const FactorTable<Double>& table, const BlockIndices& at,
+                                          InterpolatedSquares& found) {
+    FOR_LANES(i) found.value[i] = found.along[0][i] = found.along[1][i] = found.along[2][i] = 0.0;
+    for (int corner = 0; corner < 8; ++corner) {
+        const double h = corner & 1, k = (corner >> 1) & 1, l = corner >> 2;
+        // the weight of a corner is x at 1 and 1 - x at 0
+        const double sign_h = 2.0 * h - 1.0, sign_k = 2.0 * k - 1.0, sign_l = 2.0 * l - 1.0;
+        FOR_LANES(i) {
+            const double back_h = at.offset[0][i] < 0.0 ? 1.0 : 0.0, back_k = at.offset[1][i] < 0.0 ? 1.0 : 0.0,
+                         back_l = at.offset[2][i] < 0.0 ? 1.0 : 0.0;
+            const double of_h = 1.0 - h + sign_h * (at.offset[0][i] + back_h),
+                         of_k = 1.0 - k + sign_k * (at.offset[1][i] + back_k),
+                         of_l = 1.0 - l + sign_l * (at.offset[2][i] + back_l);
+            const double factor = factor_at<factors>(table, at.nearest[0][i] - back_h + h,
+                                                     at.nearest[1][i] - back_k + k, at.nearest[2][i] - back_l + l);
+            const double square = factor * factor;
+            found.value[i] += of_h * of_k * of_l * square;
+            found.along[0][i] += sign_h * of_k * of_l * square;
+            found.along[1][i] += sign_k * of_h * of_l * square;
+            found.along[2][i] += sign_l * of_h * of_k * square;
+        }
+    }
+}
+
+// The terms of rigid cells, without the scale.
+template <Factors factors>
+CUPYSIM_FUNCTION void rigid_terms(const Launch& launch, const FactorTable<Double>& table, const BlockIndices& at,
+                                  double sum[LANES]) {
+    double moving[LANES];
+    InterpolatedSquares squares;
+    FOR_LANES(i) moving[i] = 0.0;
+    for (Int number = 0; number < launch.n_operations; ++number) {
+        const DiffuseOperation operation = launch.diffuse_operations[number];
+        FOR_LANES(i) {
+            moving[i] +=
+                1.0 - exp_minus(quadratic_form(operation.displacement, at.nearest[0][i] + at.offset[0][i],
+                                               at.nearest[1][i] + at.offset[1][i], at.nearest[2][i] + at.offset[2][i]));
+        }
+    }
+    interpolate_squares<factors>(table, at, squares);
+    FOR_LANES(i) sum[i] = squares.value[i] * moving[i];
+}
+
+// The terms of diffuse scattering of a block, without the scale.
+template <Factors factors>
+CUPYSIM_FUNCTION void diffuse_terms(const Launch& launch, const FactorTable<Double>& table, const BlockIndices& at,
+                                    double sum[LANES]) {
+    if (launch.of_rigid_cells) {
+        rigid_terms<factors>(launch, table, at, sum);
+        return;
+    }
+    FOR_LANES(i) sum[i] = 0.0;
+    for_halos<factors>(launch, table, at,
+                       [&](const double square[LANES], const double (*there)[LANES], const double (*offset)[LANES]) {
+                           add_halos(launch, square, there, offset, sum);
+                       });
 }
 
 }  // namespace cupysim

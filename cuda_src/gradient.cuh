@@ -207,25 +207,26 @@ CUPYSIM_FUNCTION void add_diffuse(const Launch& launch, const RayConstants<Doubl
                                   const double* matrix_derivatives, double wavelength_derivative, RaySums& sums,
                                   DiffuseColumns& columns) {
     const Int groups = launch.groups;
-    double indices[3][LANES];
+    double indices[3][LANES], scale[LANES];
+    BlockIndices at;
+    DiffuseSlopes found;
     LatticeDerivatives term;
-    for (int i = 0; i < LANES; ++i) {
-        const bool active = ray.active[i] != 0.0;
-        const auto at = miller_indices(ray.q, i, matrix, ray.grid);
-        DiffuseSlopes found{};
-        if (active) found = diffuse_slopes<factors>(launch, ray.table, at);
-        const double scale = active ? ray.scale[i] : 0.0;
-        indices[0][i] = at.h.nearest + at.h.offset;
-        indices[1][i] = at.k.nearest + at.k.offset;
-        indices[2][i] = at.l.nearest + at.l.offset;
-        for (int axis = 0; axis < 3; ++axis) term.along[axis][i] = scale * found.along[axis];
-        sums.terms[i] += scale * found.value;
-        if (!(groups & OF_FORMS)) continue;
-        for (int number = 0; number < FORM_ELEMENTS; ++number) {
-            columns.of_forms[number][i] += scale * found.halo[number];
-            columns.of_forms[FORM_ELEMENTS + number][i] += scale * found.displacement[number];
+    block_indices(ray.q, matrix, ray.grid, at);
+    diffuse_slopes<factors>(launch, ray.table, at, found);
+    FOR_LANES(i) {
+        scale[i] = ray.active[i] != 0.0 ? launch.diffuse_scale * ray.scale[i] : 0.0;
+        sums.terms[i] += scale[i] * found.value[i];
+        for (int axis = 0; axis < 3; ++axis) {
+            indices[axis][i] = at.nearest[axis][i] + at.offset[axis][i];
+            term.along[axis][i] = scale[i] * found.along[axis][i];
         }
-        columns.of_forms[LOG_SCALE - FORMS][i] += scale * found.value;
+    }
+    if (groups & OF_FORMS) {
+        for (int number = 0; number < FORM_ELEMENTS; ++number) {
+            FOR_LANES(i) columns.of_forms[number][i] += scale[i] * found.halo[number][i];
+            FOR_LANES(i) columns.of_forms[FORM_ELEMENTS + number][i] += scale[i] * found.displacement[number][i];
+        }
+        FOR_LANES(i) columns.of_forms[LOG_SCALE - FORMS][i] += scale[i] * found.value[i];
     }
     if (groups & OF_INDICES) add_index_columns(term, indices, columns);
     if (groups & OF_PANEL) add_scattering(term, matrix, sums);

@@ -298,13 +298,14 @@ CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, PixelBlock& pixels,
 // Adds the diffuse scattering of all orientations of the launch for one ray, in double precision.
 template <Factors factors>
 CUPYSIM_FUNCTION void sum_diffuse(const Launch& launch, PixelBlock& pixels, const RayConstants<Double>& ray) {
+    const double scale = launch.diffuse_scale;
     for (Int j = 0; j < launch.n_orientations; ++j) {
         const double* matrix = matrix_of<Double>(launch, launch.first_orientation + j);
-        for (int i = 0; i < LANES; ++i) {
-            if (ray.active[i] == 0.0) continue;
-            const auto indices = miller_indices(ray.q, i, matrix, ray.grid);
-            pixels.total[i] += ray.scale[i] * diffuse_term<factors>(launch, ray.table, indices);
-        }
+        BlockIndices at;
+        double terms[LANES];
+        block_indices(ray.q, matrix, ray.grid, at);
+        diffuse_terms<factors>(launch, ray.table, at, terms);
+        FOR_LANES(i) pixels.total[i] += ray.active[i] != 0.0 ? scale * ray.scale[i] * terms[i] : 0.0;
     }
 }
 
