@@ -572,8 +572,10 @@ def test_traces() -> None:
     alone = simulate(replace(air, crystal=replace(air.crystal, scale=1e-20))).array
     found = names["photons_from_matter_along_the_beam"]
     assert found == pytest.approx((float(alone[4, 3]),), rel=1e-5)
-    with pytest.raises(CupysimError, match="only for a still"):
-        trace_pixel(replace(base(SWEEP), decay=Decay(1e6, 1e6)), 3, 4)
+    sizes = replace(air, crystal=replace(air.crystal, sizes=SizeSpread(0.2)))
+    for part in (1, 2):
+        names = {value.name: value.numbers for value in trace_pixel(sizes, 3, 4, part=part).result}
+        assert names["photons_from_matter_along_the_beam"] == found
 
 
 def test_a_fine_table_is_exact() -> None:

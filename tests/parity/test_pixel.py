@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cupysim import named_detector, simulate
 from cupysim.backends.numpy.oracle import render
 from cupysim.backends.rendered import Observer
 from cupysim.cli.main import main
@@ -223,3 +225,73 @@ def test_fifty_domains_and_thirty_six_sub_pixels(capsys: pytest.CaptureFixture[s
     )
     _, out, _ = command(words, capsys)
     assert out.count("TRACE: step ") == 1800
+
+
+CORRECTED = f"{WORDS} -corrected"
+IN_PARTS = {
+    "sizes": f"{CORRECTED} -size_spread 20",
+    "settings": f"{CORRECTED} -cell 30 30 40 90 90 90 -Na 3 -Nb 7 -Nc 4 -average_settings 4/mmm",
+    "sizes in one still": f"{CORRECTED} -size_spread 20 -phisteps 1 -osc 0",
+    "body": f"{CORRECTED} -body box,0.1,0.2,0.3,water -water 0.01 -spread_edges 1 1 1",
+    "decay": f"{CORRECTED} -decay 20,1 -image_dose 30 -dose_before 2",
+    "body and sizes": f"{CORRECTED} -body ellipsoid,0.1,0.2,0.3,water -size_spread 20 -water 0.01",
+    "diffuse": f"{CORRECTED} -body box,0.1,0.2,0.3,water -diffuse_gamma 9 9 9 -diffuse_sigma 1 1 1",
+}
+
+
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_pixels_in_parts(name: str) -> None:
+    """Each part has a trace, and the photons of all parts are those of the image."""
+    experiment = build(IN_PARTS[name].split()).experiment
+    image = simulate(experiment, backend="numpy").array
+    fast, slow = 7, 5
+    strongest = named(trace_pixel(experiment, fast, slow, STRONGEST).setup)
+    count = int(strongest["n_parts"])
+    assert count > 1
+    angles, found = [], []
+    for number in range(1, count + 1):
+        trace = trace_pixel(experiment, fast, slow, part=number)
+        setup, result = named(trace.setup), named(trace.result)
+        steps = setup["n_layers"] * setup["n_sources"] * setup["oversample"] ** 2
+        assert len(trace.steps) == steps * setup["n_phi"] * setup["n_domains"]
+        found.append(result.get("transmitted_photons", result["photons"]))
+        assert result["photons_of_all_parts"] == pytest.approx(float(image[slow, fast]), rel=1e-6)
+        assert result["photons_of_parts"][number - 1] == pytest.approx(found[-1], rel=1e-12)
+        assert int(setup["part"]) == number
+        is_background = next(v.text for v in trace.setup if v.name == "part_contains") != "crystal"
+        assert is_background == (number == 1 and "-water" in IN_PARTS[name])
+        if not is_background:
+            angles.append(np.atleast_1d(setup["part_phi_angles"]).tolist())
+            shown = {step.where["phi"] for step in trace.steps}
+            assert shown == set(range(len(angles[-1])))
+            at = named(trace.steps[-1].values)
+            assert at["phi_angle"] == angles[-1][-1]
+            # the cell of a domain's setting, before the spindle and the domain turn it
+            turned = at["mosaic_rotation"].reshape(3, 3) @ at["phi_rotation"].reshape(3, 3)
+            if "-spread_edges" not in IN_PARTS[name]:
+                np.testing.assert_allclose(turned @ setup["cell_a"], at["a"], rtol=1e-9, atol=1e-20)
+    assert int(strongest["part"]) == 1 + int(np.argmax(found))
+    known = {angle for some in angles for angle in some}
+    assert known == {float(angle) for angle in experiment.spindle_angles}
+    with pytest.raises(CupysimError, match=f"part {count + 1}: there are {count}"):
+        trace_pixel(experiment, fast, slow, part=count + 1)
+
+
+def test_one_part_is_not_numbered() -> None:
+    experiment = build(CORRECTED.split()).experiment
+    trace = trace_pixel(experiment, 7, 5, STRONGEST)
+    assert not {"part", "n_parts", "part_contains"} & {value.name for value in trace.setup}
+    assert "photons_of_parts" not in {value.name for value in trace.result}
+
+
+def test_a_step_does_not_change_the_panel(tmp_path: Path) -> None:
+    """The name of the panel is that of the pixel, whatever step is chosen."""
+    detector = named_detector("jungfrau-1m", distance=0.1)
+    words = "-cell 30 40 50 90 90 90 -default_F 10 -N 5 -lambda 1 -oversample 2 -corrected"
+    experiment = replace(build(f"{words} -detpixels 9 -distance 100".split()).experiment,
+                         detector=detector)  # fmt: skip
+    traces = [
+        trace_pixel(experiment, 9, 5, choice, 1)
+        for choice in (STRONGEST, {"sub_fast": 0, "sub_slow": 1})
+    ]
+    assert traces[0].panel == traces[1].panel == detector.panels[1].name

@@ -39,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"{names}; or subpixel=F,S")  # fmt: skip
     add("--strongest", action="store_true", help="show only the step with the largest intensity")
     add("--crystal", type=int, metavar="N", help="trace crystal N alone, of several (from 1)")
+    add(
+        "--part",
+        type=int,
+        metavar="N",
+        help="trace part N (from 1) of a pixel with several sizes "
+        "or settings of domains, or with a body or decay; default: the part with the most photons",
+    )
     add("--json", action="store_true", help="write JSON, not lines")
     add("--out", metavar="FILE", help="file to write; default: standard output")
 
@@ -63,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     experiment = experiment.only_crystal(1 if arguments.crystal is None else arguments.crystal)
     has_panels = isinstance(experiment.detector, PanelDetector)
     traces = [
-        trace_pixel(experiment, fast, slow, choice, panel)
+        trace_pixel(experiment, fast, slow, choice, panel, arguments.part)
         for panel, fast, slow in (parse_pixel(words, has_panels) for words in arguments.pixel)
     ]
     if arguments.json:

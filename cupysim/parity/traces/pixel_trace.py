@@ -8,7 +8,6 @@ import numpy as np
 
 from cupysim.backends.numpy.oracle import render
 from cupysim.backends.numpy.rays import PixelBlock, Ray
-from cupysim.backends.numpy.single_pixel import single_pixel
 from cupysim.backends.numpy.tap import Step, Tap
 from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED
 from cupysim.errors import CupysimError
@@ -18,10 +17,10 @@ from cupysim.maths.rotations import rotate_axis, rotate_xyz
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.parity.traces.pixel_parts import PixelPart, parts_of_pixel
 from cupysim.parity.traces.values import PixelTrace, StepTrace, Value
 from cupysim.plan.amorphous import intensity
-from cupysim.plan.planning import make_plan
-from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.render_plan import Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 
 PLACES = ("layer", "sub_slow", "sub_fast", "source", "phi", "domain")
@@ -40,6 +39,7 @@ def trace_pixel(
     slow: int,
     choice: Mapping[str, int] | str | None = None,
     panel: int | str = 0,
+    part: int | None = None,
 ) -> PixelTrace:
     """Trace the whole computation of a pixel.
 
@@ -54,26 +54,23 @@ def trace_pixel(
         selects the step with the largest intensity, None all steps.
     panel : int or str, optional
         Number or name of the pixel's panel.
+    part : int, optional
+        Number of the part to trace, counted from 1. Sizes and settings of the domains are parts of
+        their own; with a body or decay, so are the background and each spindle angle. By default,
+        it is the part with the most photons.
 
     Returns
     -------
     PixelTrace
-        Values that the NumPy backend computes for this pixel within the whole image.
+        Values that the NumPy backend computes for this pixel within the whole image. If there are
+        several parts, the photons of each and their sum are at the end.
 
     Raises
     ------
     CupysimError
-        If there is no such pixel or step, there are more than `MOST_STEPS` steps, or the
-        experiment has several crystals, kinds of domains, or parts of a rotation.
+        If there is no such pixel, step or part, there are more than `MOST_STEPS` steps, or the
+        experiment has several crystals.
     """
-    if experiment.further_crystals:
-        raise CupysimError("trace: possible for one crystal at a time; use only_crystal(number)")
-    whole = make_plan(experiment)
-    if whole.further or whole.crystals.n_crystals > 1:
-        raise CupysimError(
-            "trace: possible only for domains of one size and setting; with a body or decay, only "
-            "for a still without a background"
-        )
     detector, number = experiment.detector, 0
     if isinstance(detector, PanelDetector):
         number = detector.number_of(panel)
@@ -83,49 +80,49 @@ def trace_pixel(
                 f"pixel {fast} {slow}: panel {placed.name!r} has {placed.n_fast} x "
                 f"{placed.n_slow} pixels, counted from 0 (fast slow)"
             )
-    plan = single_pixel(whole, fast, slow, number)
-    counts = _counts(experiment, plan)
+    parts = parts_of_pixel(experiment, fast, slow, number)
+    several = len(parts) > 1
+    photons = np.array([each.photons(fast, slow) for each in parts if several], dtype=np.float32)
+    if part is None:
+        part = 1 + int(np.argmax(photons)) if several else 1
+    if not 1 <= part <= len(parts):
+        raise CupysimError(f"part {part}: there are {len(parts)}, counted from 1")
+    shown = parts[part - 1]
+    plan, counts = shown.plan, shown.counts
     wanted = {} if choice is None or isinstance(choice, str) else dict(choice)
-    for name, number in wanted.items():
+    for name, place in wanted.items():
         if name not in counts:
             raise CupysimError(f"step {name}: expected one of {', '.join(PLACES)}")
-        if not 0 <= number < counts[name]:
-            raise CupysimError(f"step {name}={number}: there are {counts[name]}, counted from 0")
-    shown = int(np.prod([n for name, n in counts.items() if name not in wanted]))
-    if choice != STRONGEST and shown > MOST_STEPS:
+        if not 0 <= place < counts[name]:
+            raise CupysimError(f"step {name}={place}: there are {counts[name]}, counted from 0")
+    n_shown = int(np.prod([n for name, n in counts.items() if name not in wanted]))
+    if choice != STRONGEST and n_shown > MOST_STEPS:
         raise CupysimError(
-            f"pixel {fast} {slow}: {shown} steps are too many to be listed; choose some, or the "
+            f"pixel {fast} {slow}: {n_shown} steps are too many to be listed; choose some, or the "
             "strongest"
         )
-    tap = _PixelTap(experiment, plan, counts, wanted, choice == STRONGEST)
+    tap = _PixelTap(experiment, shown, wanted, choice == STRONGEST)
     image = render(plan, tap).image[0, 0]
     assert tap.photons == image[slow, fast]
-    setup, result = _setup(experiment, plan, number), tap.result
-    if plan.fractions is not None:
-        fraction = plan.fractions[0, slow, fast]
+    setup = (*_setup(experiment, shown, number), *shown.values(part, len(parts)))
+    result = tap.result
+    if shown.fraction is not None:
         result = (
             *result,
-            Value("transmitted_fraction", (float(fraction),)),
-            Value("transmitted_photons", (float(tap.photons * fraction),), "photons"),
+            Value("transmitted_fraction", (float(shown.fraction),)),
+            Value("transmitted_photons", (float(tap.photons * shown.fraction),), "photons"),
         )
-    if plan.path_image is not None:
-        along = float(plan.path_image[0, slow, fast])
+    if several:
+        # the image adds them in this order, in single precision
+        result = (
+            *result,
+            Value("photons_of_parts", _numbers(photons), "photons"),
+            Value("photons_of_all_parts", _numbers(np.add.accumulate(photons)[-1]), "photons"),
+        )
+    if (path_image := parts[0].plan.path_image) is not None:
+        along = float(path_image[0, slow, fast])
         result = (*result, Value("photons_from_matter_along_the_beam", (along,), "photons"))
     return PixelTrace((fast, slow), setup, tap.steps, result)
-
-
-def _counts(experiment: Experiment, plan: RenderPlan) -> dict[str, int]:
-    """Numbers of steps by name. A plan may have domains of other cells as further angles."""
-    n_angles = len(experiment.spindle_angles)
-    n_orientations = plan.crystals.phi_cells.shape[2] * plan.crystals.mosaic_rotations.shape[2]
-    return {
-        "layer": plan.panels.n_layers,
-        "sub_slow": plan.oversample,
-        "sub_fast": plan.oversample,
-        "source": len(plan.sources.channel),
-        "phi": n_angles,
-        "domain": n_orientations // n_angles,
-    }
 
 
 def _numbers(array: object) -> tuple[float, ...]:
@@ -137,9 +134,11 @@ def _columns(rotate: Callable[..., np.ndarray], *arguments: object) -> np.ndarra
     return np.stack([rotate(axis, *arguments) for axis in np.eye(3)], axis=1)
 
 
-def _setup(experiment: Experiment, plan: RenderPlan, number: int) -> tuple[Value, ...]:
+def _setup(experiment: Experiment, part: PixelPart, number: int) -> tuple[Value, ...]:
+    plan, counts, setting = part.plan, part.counts, part.kind.setting
     panels, frame, detector = plan.panels, experiment.frame, experiment.detector
-    lattice, counts = experiment.lattice, _counts(experiment, plan)
+    direct = setting @ experiment.oriented.direct
+    reciprocal = np.linalg.inv(setting).T @ experiment.lattice.reciprocal
     edges = float(panels.pixel_fast[0, 0]), float(panels.pixel_slow[0, 0])
     is_alone = isinstance(detector, Detector)
     named = (
@@ -166,12 +165,12 @@ def _setup(experiment: Experiment, plan: RenderPlan, number: int) -> tuple[Value
         *([Value("distance", (experiment.geometry.distance,), "m")] if is_alone else []),
         Value("close_distance", (float(panels.close_distance[0, 0]),), "m"),
         Value("n_cells", _numbers(plan.crystals.n_cells[0, 0])),
-        Value("cell_a", _numbers(experiment.oriented.direct[0]), "m"),
-        Value("cell_b", _numbers(experiment.oriented.direct[1]), "m"),
-        Value("cell_c", _numbers(experiment.oriented.direct[2]), "m"),
-        Value("cell_a_star", _numbers(lattice.reciprocal[0] * 1e10), "m^-1"),
-        Value("cell_b_star", _numbers(lattice.reciprocal[1] * 1e10), "m^-1"),
-        Value("cell_c_star", _numbers(lattice.reciprocal[2] * 1e10), "m^-1"),
+        Value("cell_a", _numbers(direct[0]), "m"),
+        Value("cell_b", _numbers(direct[1]), "m"),
+        Value("cell_c", _numbers(direct[2]), "m"),
+        Value("cell_a_star", _numbers(reciprocal[0] * 1e10), "m^-1"),
+        Value("cell_b_star", _numbers(reciprocal[1] * 1e10), "m^-1"),
+        Value("cell_c_star", _numbers(reciprocal[2] * 1e10), "m^-1"),
         Value("background", (float(plan.background[0]),), "electron^2"),
         *(
             [Value("ray_background", _numbers(plan.ray_background), "electron^2")]
@@ -205,23 +204,21 @@ class _PixelTap(Tap):
     def __init__(
         self,
         experiment: Experiment,
-        plan: RenderPlan,
-        counts: dict[str, int],
+        part: PixelPart,
         wanted: dict[str, int],
         strongest: bool,
     ) -> None:
         self.experiment = experiment
-        self.plan = plan
-        self.counts = counts
+        self.plan, self.counts = part.plan, part.counts
         self.wanted = wanted
         self.strongest = strongest
         self.steps: list[StepTrace] = []
         self.result: tuple[Value, ...] = ()
         self.photons = np.float32(0.0)
         self._best = -1.0
-        spindle, angles = experiment.frame.spindle, experiment.spindle_angles
-        self._angles = angles
-        self._spindle_matrices = [_columns(rotate_axis, spindle, angle) for angle in angles]
+        spindle = experiment.frame.spindle
+        self._angles = part.angles
+        self._spindle_matrices = [_columns(rotate_axis, spindle, angle) for angle in part.angles]
 
     def step(self, step: Step) -> None:
         """Record the chosen steps among some orientations of a ray."""
