@@ -102,7 +102,7 @@ def parts_of_pixel(experiment: Experiment, fast: int, slow: int, panel: int) -> 
     if experiment.further_crystals:
         raise CupysimError("trace: possible for one crystal at a time; use only_crystal(number)")
     (kinds,) = plans_of_kinds(experiment)
-    found = []
+    found: list[PixelPart] = []
     for kind, plan, angle in kinds:
         is_background = angle is None and varies(experiment)
         angles = np.asarray(experiment.spindle_angles)
