@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -128,3 +129,48 @@ class Body:
         a, b = (ray * ray).sum(axis=-1), (ray * place).sum(axis=-1)
         c = (place * place).sum(axis=-1) - 1.0
         return np.asarray((np.sqrt(np.maximum(b * b - a * c, 0.0)) - b) / a)
+
+
+def optical_path(bodies: Sequence[Body], points: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Attenuation of rays that leave a body, through it and through bodies around it.
+
+    Parameters
+    ----------
+    bodies : sequence of Body
+        The body where rays begin, then those around it. Where bodies overlap, the matter is that of
+        the first one.
+    points : ndarray, shape (n, 3)
+        Places in the first body, relative to its centre, along the axes of the bodies (m).
+    direction : ndarray, shape (3,)
+        Direction of the rays, a unit vector along the same axes.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Sum over the bodies of the attenuation coefficient times the length in their matter.
+    """
+    first, *others = bodies
+    leave = first.distance(points, direction)
+    total = first.attenuation * leave
+    begins, ends, covered = [np.zeros_like(leave)], [leave], leave
+    for body in others:
+        offset = np.array(first.position) - np.array(body.position)
+        enter, leave = body.chords(points + offset, direction)
+        begins.append(np.maximum(enter, 0.0))
+        ends.append(np.maximum(leave, begins[-1]))
+        # the length in this body and in those before it, without what counts twice
+        union = _union_length(np.stack(begins), np.stack(ends))
+        total = total + body.attenuation * (union - covered)
+        covered = union
+    return np.asarray(total)
+
+
+def _union_length(begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Length of the union of intervals, shape (n,); those of a column belong together."""
+    order = np.argsort(begins, axis=0)
+    begins, ends = (np.take_along_axis(each, order, axis=0) for each in (begins, ends))
+    total, reached = np.zeros(begins.shape[1]), np.full(begins.shape[1], -np.inf)
+    for begin, end in zip(begins, ends, strict=True):
+        total += np.maximum(end - np.maximum(begin, reached), 0.0)
+        reached = np.maximum(reached, end)
+    return total

@@ -68,6 +68,9 @@ class Experiment:
     body : Body, optional
         Form and place of the sample, for absorption on the way through it and for beams with a
         profile.
+    around : sequence of Body
+        Matter around `body`, such as solvent and loop: it absorbs, and turns with the spindle.
+        Where bodies overlap, the matter is that of `body`, then of the first one here.
     decay : Decay, optional
         Decay of the crystals with dose.
     rendering : Rendering
@@ -93,6 +96,7 @@ class Experiment:
     further_crystals: tuple[FurtherCrystal, ...] = ()
     attenuators: tuple[Attenuator, ...] = ()
     body: Body | None = None
+    around: tuple[Body, ...] = ()
     decay: Decay | None = None
     rendering: Rendering = field(default_factory=Rendering)
     quirks: Quirks | str | Iterable[int] = CORRECTED
@@ -107,8 +111,14 @@ class Experiment:
                 FurtherCrystal, self.further_crystals, "experiment: further_crystals"
             ),
             attenuators=tuple_of(Attenuator, self.attenuators, "experiment: attenuators"),
+            around=tuple_of(Body, self.around, "experiment: around"),
         )
         check_fit(self)
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        """The body of the sample and the matter around it; none without a body."""
+        return () if self.body is None else (self.body, *self.around)
 
     @property
     def policy(self) -> Quirks:

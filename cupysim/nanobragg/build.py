@@ -144,7 +144,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         from cupysim.nanobragg.attenuators import with_attenuators
 
         experiment = with_attenuators(args, experiment)
-    if not {"-body", "-body_position", "-beam_profile", "-decay", "-image_dose",
+    if not {"-body", "-body_position", "-around", "-beam_profile", "-decay", "-image_dose",
             "-dose_before"}.isdisjoint(seen):  # fmt: skip
         from cupysim.nanobragg.sample_body import with_body
 

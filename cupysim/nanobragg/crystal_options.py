@@ -102,6 +102,14 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         Kind.FLOAT, 3, MM, ("body_position",), match=Match.EXACT, metavar="X Y Z", is_new=True,
     ),
     Option(
+        ("-around",), CRYSTAL,
+        "Matter around -body, such as solvent or a loop: form, size, material and place, as for "
+        "-body and -body_position. It absorbs, and turns with the spindle. May be given several "
+        "times, from the inside outwards: matter that is given before displaces this one.",
+        Kind.TEXT, 1, NONE, ("around",), match=Match.EXACT,
+        metavar="box|ellipsoid,X,Y,Z,MATERIAL[@X,Y,Z]", is_new=True, repeats=True,
+    ),
+    Option(
         ("-beam_profile",), BEAM,
         "Fluence across the beam, with its horizontal and vertical size (mm): full widths at half "
         "maximum of gaussian, edges of tophat, or edges of a table of numbers in a file.",

@@ -22,14 +22,15 @@ def background_text(matter: Amorphous) -> str:
 
 def sample_texts(experiment: Experiment) -> list[str]:
     """Body, profile of the beam, and decay."""
-    body, profile, decay = experiment.body, experiment.beam.profile, experiment.decay
+    profile, decay = experiment.beam.profile, experiment.decay
     found = []
-    if body is not None:
+    for number, body in enumerate(experiment.bodies):
         size, place = (
             " x ".join(f"{1e3 * x:g}" for x in each) for each in (body.size, body.position)
         )
+        which = "around it" if number else "body"
         found.append(
-            f"body: {body.form} of {size} mm at {place.replace(' x ', ' ')} mm, attenuation "
+            f"{which}: {body.form} of {size} mm at {place.replace(' x ', ' ')} mm, attenuation "
             f"{body.attenuation:g}/m"
         )
     if profile is not None:

@@ -19,7 +19,7 @@ from cupysim.models.experiment import Experiment
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.attenuators import mean_attenuation
 
-BODY, PROFILE, DECAY = "-body", "-beam_profile", "-decay"
+BODY, AROUND, PROFILE, DECAY = "-body", "-around", "-beam_profile", "-decay"
 
 WORDS_OF_BODY = 4
 """Number of words of a body without a material."""
@@ -78,14 +78,18 @@ def with_body(args: Arguments, experiment: Experiment) -> Experiment:
     CupysimError
         If a value is not understood, or options do not fit each other.
     """
-    body = None
+    body, around = None, tuple[Body, ...]()
     if args.body is not None:
-        body = _body(args.body, args.body_position or (0.0, 0.0, 0.0), experiment)
-        if body.attenuation > 0.0 and args.absorption is not None:
+        body = _body(BODY, args.body, args.body_position or (0.0, 0.0, 0.0), experiment)
+        around = tuple(_matter_around(value, experiment) for value in args.around or ())
+        is_absorbing = any(each.attenuation > 0.0 for each in (body, *around))
+        if is_absorbing and args.absorption is not None:
             told = f"{BODY} and -absorption both absorb, as if there were two samples"
             warnings.warn(CupysimWarning(told), stacklevel=2)
     elif args.body_position is not None:
         raise CupysimError(f"-body_position needs {BODY}")
+    elif args.around:
+        raise CupysimError(f"{AROUND} needs {BODY}, the sample that it surrounds")
     elif args.beam_profile is not None:
         raise CupysimError(f"{PROFILE} needs {BODY}, whose place in the beam counts")
     beam = experiment.beam
@@ -101,10 +105,32 @@ def with_body(args: Arguments, experiment: Experiment) -> Experiment:
         for name in ("-image_dose", "-dose_before"):
             if name in args.seen:
                 raise CupysimError(f"{name} needs {DECAY}")
-    return replace(experiment, beam=beam, body=body, decay=decay)
+    return replace(experiment, beam=beam, body=body, around=around, decay=decay)
 
 
-def _body(value: str, position: tuple[float, float, float], experiment: Experiment) -> Body:
+def _matter_around(value: str, experiment: Experiment) -> Body:
+    """Read a value of -around."""
+    what, separator, where = value.partition("@")
+    position = (0.0, 0.0, 0.0)
+    if separator:
+        try:
+            x, y, z = (MM.to_si(float(word)) for word in where.split(","))
+        except ValueError:
+            raise OptionError(
+                AROUND, f"expected @X,Y,Z in mm at the end, got {value[:60]!r}"
+            ) from None
+        position = x, y, z
+    if what.count(",") < WORDS_OF_BODY:
+        raise OptionError(
+            AROUND,
+            f"expected box|ellipsoid,X,Y,Z,MATERIAL, and possibly @X,Y,Z, got {value[:60]!r}",
+        )
+    return _body(AROUND, what, position, experiment)
+
+
+def _body(
+    option: str, value: str, position: tuple[float, float, float], experiment: Experiment
+) -> Body:
     name, *words = value.split(",", WORDS_OF_BODY)
     try:
         size = tuple(MM.to_si(float(word)) for word in words[:3])
@@ -113,17 +139,17 @@ def _body(value: str, position: tuple[float, float, float], experiment: Experime
         size, form = (), BodyForm.BOX
     if len(size) != WORDS_OF_BODY - 1:
         raise OptionError(
-            BODY,
+            option,
             "expected box,X,Y,Z or ellipsoid,X,Y,Z, and possibly ,MATERIAL after it, got "
             f"{value[:60]!r}",
         )
     coefficient = 0.0
     if len(words) == WORDS_OF_BODY:
-        coefficient = mean_attenuation(BODY, words[-1], experiment.sources)
+        coefficient = mean_attenuation(option, words[-1], experiment.sources)
     try:
         return Body(form, (size[0], size[1], size[2]), position, coefficient)
     except ModelError as error:
-        raise OptionError(BODY, str(error).removeprefix("body: ")) from error
+        raise OptionError(option, str(error).removeprefix("body: ")) from error
 
 
 def _decay(args: Arguments, experiment: Experiment) -> Decay:

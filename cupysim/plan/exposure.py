@@ -17,7 +17,7 @@ import numpy as np
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.interpolation_smooth import interpolated
 from cupysim.maths.rotations import rotate_axis
-from cupysim.models.body import Body
+from cupysim.models.body import Body, optical_path
 from cupysim.models.decay import Decay
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
@@ -116,7 +116,7 @@ def angle_fractions(experiment: Experiment) -> list[np.ndarray]:
         If the detector is curved.
     """
     key = (
-        experiment.body, experiment.decay, experiment.beam, experiment.detector, experiment.scan,
+        experiment.bodies, experiment.decay, experiment.beam, experiment.detector, experiment.scan,
         experiment.attenuators, experiment.policy,
     )  # fmt: skip
     kept = _last.of(key)
@@ -191,8 +191,7 @@ def fractions_of_angle(
         part = fractions[: panel.n_slow, : panel.n_fast]
         count = None if intervals is None else intervals[place]
         if experiment.body is not None:
-            where = panel, angle, (slow, fast)
-            of_body, count = _of_body(experiment, experiment.body, *where, count)
+            of_body, count = _of_body(experiment, panel, angle, (slow, fast), count)
             # splines overshoot where a body is opaque
             part *= np.maximum(of_body, 0.0)
         counts.append(count or 0)
@@ -219,34 +218,32 @@ def _stol_squared(
 
 def _of_body(
     experiment: Experiment,
-    body: Body,
     panel: Panel,
     angle: float,
     pixels: tuple[np.ndarray, np.ndarray],
     intervals: int | None,
 ) -> tuple[np.ndarray, int]:
-    """Mean over a body of the fluence times the transmission, and the number of intervals."""
+    """Mean over the body of the fluence times the transmission, and the number of intervals."""
     slow, fast = pixels
-    frame = experiment.frame
+    frame, bodies = experiment.frame, experiment.bodies
     axes = np.stack([frame.beam, frame.horizontal, frame.vertical])
     turned = np.stack([rotate_axis(axis, frame.spindle, angle) for axis in axes])
-    points, weights = illuminated_points(body, experiment.beam.profile, axes, turned)
-    if body.attenuation == 0.0 or len(points) == 0:
+    points, weights = illuminated_points(bodies[0], experiment.beam.profile, axes, turned)
+    if not any(body.attenuation for body in bodies) or len(points) == 0:
         return np.full((len(slow), len(fast)), weights.sum()), 0
-    weights = weights * np.exp(-body.attenuation * body.distance(points, -turned @ frame.beam))
+    weights = weights * np.exp(-optical_path(bodies, points, -turned @ frame.beam))
 
     def at(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         rays = _directions(panel, rows, columns) @ turned.T
         found = np.zeros(rays.shape[:2])
         for place in np.ndindex(*found.shape):
-            paths = body.distance(points, rays[place])
-            found[place] = weights @ np.exp(-body.attenuation * paths)
+            found[place] = weights @ np.exp(-optical_path(bodies, points, rays[place]))
         return found
 
     if intervals:
         nodes = [_nodes(each, intervals) for each in pixels]
         return interpolated(at(*nodes), nodes, slow, fast), intervals
-    return _refined(at, slow, fast, _first_intervals(body, panel, turned))
+    return _refined(at, slow, fast, max(_first_intervals(body, panel, turned) for body in bodies))
 
 
 def _first_intervals(body: Body, panel: Panel, turned: np.ndarray) -> int:

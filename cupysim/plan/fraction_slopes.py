@@ -74,7 +74,7 @@ def sample_without_slopes(experiment: Experiment) -> dict[str, str]:
     for name in (*POSITION, *PROFILE, *BODY_SIZES):
         if found[name]:
             continue
-        if name in POSITION and profile is None:
+        if name in POSITION and profile is None and not experiment.around:
             found[name] = "without a beam profile, the place of the body has no effect"
         elif profile is not None and not profile.is_smooth:
             found[name] = "the beam profile has edges"
@@ -137,6 +137,8 @@ def _step(experiment: Experiment, name: str, angle: int | None) -> float:
         return 0.0
     if name in POSITION and profile is not None:
         return OF_SIZE * min(profile.horizontal, profile.vertical)
+    if name in POSITION and experiment.around:
+        return OF_SIZE * min(body.size)
     if name in (*BODY_SIZES, *PROFILE, ATTENUATION):
         return OF_SIZE * current_of_sample(experiment, name)
     return 0.0

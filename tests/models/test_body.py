@@ -60,7 +60,8 @@ def with_body(experiment: Experiment, body: Body, profile: BeamProfile | None = 
 
 
 def ratio(experiment: Experiment, backend: str = "auto") -> np.ndarray:
-    plain = replace(experiment, body=None, decay=None, beam=replace(experiment.beam, profile=None))
+    beam = replace(experiment.beam, profile=None)
+    plain = replace(experiment, body=None, around=(), decay=None, beam=beam)
     images = [simulate(each, backend=backend).array.astype(np.float64)
               for each in (experiment, plain)]  # fmt: skip
     return np.asarray(images[0] / images[1])

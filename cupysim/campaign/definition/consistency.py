@@ -138,7 +138,7 @@ def _absorbing(base: Experiment) -> list[str]:
         for each in base.attenuators
         if not isinstance(each, Beamstop)
     ]
-    if base.body is not None and base.body.attenuation > 0.0:
+    if any(body.attenuation > 0.0 for body in base.bodies):
         found.append("the body")
     if base.sensor.layers.range > 0.0 and base.sensor.attenuation > 0.0:
         found.append("the sensor")
