@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,16 +29,20 @@ class FactorGradient:
     ----------
     matrix : scipy.sparse.csr_array, shape (n_panels * n_slow * n_fast, n_reflections)
         Derivatives in photons per electron. A row is a pixel, (panel * n_slow + slow) * n_fast +
-        fast; a column is a reflection of the table.
+        fast; a column is a reflection of the table. If structure factors differ at several
+        wavelengths, each wavelength has columns of its own, one after the other.
     hkl : ndarray of int, shape (n_reflections, 3)
         Miller indices of the matrix's columns.
     image_shape : tuple of int
         Numbers of panels, slow pixels and fast pixels.
+    channels : ndarray of int, shape (n_reflections,)
+        Number of each column's wavelength, in ascending order of the wavelengths.
     """
 
     matrix: Any
     hkl: np.ndarray
     image_shape: tuple[int, int, int]
+    channels: np.ndarray
 
     def times(self, fractions: np.ndarray) -> FactorGradient:
         """The derivatives of an image whose pixels are multiplied by fractions.
@@ -51,17 +55,18 @@ class FactorGradient:
         from scipy.sparse import diags_array
 
         weights = diags_array(np.asarray(fractions, dtype=np.float64).ravel())
-        return FactorGradient((weights @ self.matrix).tocsr(), self.hkl, self.image_shape)
+        return replace(self, matrix=(weights @ self.matrix).tocsr())
 
     def along(self, slopes: np.ndarray) -> np.ndarray:
         """Derivatives with respect to a parameter on which structure factors depend.
 
         Parameters
         ----------
-        slopes : ndarray, shape (n_h, n_k, n_l) or (1, n_h, n_k, n_l)
+        slopes : ndarray, shape (n_h, n_k, n_l) or (n_channels, n_h, n_k, n_l)
             Derivative of each structure factor of the table with respect to the parameter
             (electrons per unit of the parameter), for example
-            ``structure.slopes["SE"].imaginary`` (see `read_structure`).
+            ``structure.slopes["SE"].imaginary`` (see `read_structure`). With zeros for all channels
+            but one, it is the derivative with respect to f'' at this wavelength alone.
 
         Returns
         -------
@@ -97,10 +102,12 @@ class FactorSums:
     ----------
     plan : RenderPlan
         Plan of the image. Its table of structure factors defines the reflections.
+    shares : ndarray, shape (n_tables, n_channels)
+        Shares of the wavelengths of the structure factors in the tables of the plan.
     """
 
-    def __init__(self, plan: RenderPlan) -> None:
-        plan.refuse_channels("derivatives with respect to structure factors")
+    def __init__(self, plan: RenderPlan, shares: np.ndarray) -> None:
+        self._shares, self.n_tables = shares, len(plan.factors.table)
         self.image_shape = plan.shape[1], plan.shape[2], plan.shape[3]
         self.n_pixels = plan.shape[1] * plan.shape[2] * plan.shape[3]
         self.shape = tuple(n - 2 for n in plan.factors.table.shape[1:])
@@ -119,6 +126,7 @@ class FactorSums:
         nearest: list[np.ndarray],
         interpolated: np.ndarray | None,
         slopes: np.ndarray,
+        table: int,
     ) -> None:
         """Add derivatives of some steps with respect to the structure factor F.
 
@@ -132,12 +140,14 @@ class FactorSums:
             True where F is interpolated and depends on 64 reflections; None if it never is.
         slopes : ndarray
             Derivatives with respect to F (photons per electron). All arrays have the same shape.
+        table : int
+            Number of the table of structure factors.
         """
         if interpolated is None:
             interpolated = np.zeros(slopes.shape, dtype=bool)
         alone = ~interpolated
         places = [whole[alone].astype(np.int64) for whole in nearest]
-        self._append(pixels[alone], places, slopes[alone])
+        self._append(pixels[alone], places, slopes[alone], table)
         if not interpolated.any():
             return
         inside = [index[interpolated] for index in indices]
@@ -151,19 +161,22 @@ class FactorSums:
                 (floor + NODES[node]).astype(np.int64)
                 for floor, node in zip(floors, nodes, strict=True)
             ]
-            self._append(pixels[interpolated], places, slopes[interpolated] * weight)
+            self._append(pixels[interpolated], places, slopes[interpolated] * weight, table)
 
-    def _append(self, pixels: np.ndarray, places: list[np.ndarray], values: np.ndarray) -> None:
+    def _append(
+        self, pixels: np.ndarray, places: list[np.ndarray], values: np.ndarray, table: int
+    ) -> None:
         """Keep the entries of reflections that are in the table."""
         shifted = [place - start for place, start in zip(places, self.first, strict=True)]
         known = values != 0.0
         for place, length in zip(shifted, self.shape, strict=True):
             known &= (place >= 0) & (place < length)
         flat = np.ravel_multi_index([place[known] for place in shifted], self.shape)
+        flat = flat + table * int(np.prod(self.shape))
         self.add_flat(pixels[known], flat, values[known])
 
     def add_flat(self, pixels: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
-        """Add entries; `places` are flat positions of reflections in the table."""
+        """Add entries; `places` are flat positions of reflections in the tables."""
         with self._lock:
             self._pixels.append(np.asarray(pixels))
             self._places.append(np.asarray(places))
@@ -180,7 +193,7 @@ class FactorSums:
             np.concatenate(parts) if parts else np.empty(0)
             for parts in (self._pixels, self._places, self._values)
         )
-        shape = (self.n_pixels, int(np.prod(self.shape)))
+        shape = (self.n_pixels, self.n_tables * int(np.prod(self.shape)))
         merged = coo_array((values, (pixels.astype(np.int64), places.astype(np.int64))), shape)
         merged.sum_duplicates()
         self._pixels, self._places = [merged.coords[0]], [merged.coords[1]]
@@ -190,6 +203,17 @@ class FactorSums:
 
     def result(self, scale: float) -> FactorGradient:
         """The sums, multiplied by `scale`."""
-        merged = self._merge().tocsr()
-        hkl = np.stack(np.unravel_index(np.arange(merged.shape[1]), self.shape), axis=-1)
-        return FactorGradient(merged * scale, hkl + np.array(self.first), self.image_shape)
+        from scipy.sparse import csr_array, eye_array, kron
+
+        merged, count = self._merge().tocsr() * scale, int(np.prod(self.shape))
+        n_tables, n_channels = self._shares.shape
+        if not np.array_equal(self._shares, np.eye(n_tables, n_channels)):
+            # tables between two wavelengths depend on the structure factors at both
+            merged = csr_array(merged @ kron(self._shares, eye_array(count), format="csr"))
+        hkl = np.stack(np.unravel_index(np.arange(count), self.shape), axis=-1)
+        return FactorGradient(
+            merged,
+            np.tile(hkl + np.array(self.first), (n_channels, 1)),
+            self.image_shape,
+            np.repeat(np.arange(n_channels), count),
+        )

@@ -155,9 +155,42 @@ class StructureFactors:
         assert self._tables is not None
         return self._tables[1]
 
-    def _interpolated(self, wavelengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def shares_at(self, wavelengths: np.ndarray) -> np.ndarray:
+        """Shares of the channels in each table of `tables_at`.
+
+        Parameters
+        ----------
+        wavelengths : ndarray, shape (n,)
+            Wavelengths of the sources (m).
+
+        Returns
+        -------
+        ndarray, shape (n_tables, n_channels)
+            The shares of a table add up to 1.
+
+        Raises
+        ------
+        ModelError
+            If a wavelength is not between those of the channels.
+        """
+        if self.wavelengths is None:
+            return np.ones((1, 1))
+        place, share, _ = self._between_channels(wavelengths)
+        shares = np.zeros((len(place), len(self.wavelengths)))
+        rows = np.arange(len(place))
+        shares[rows, place] = 1.0 - share
+        shares[rows[share > 0.0], place[share > 0.0] + 1] = share[share > 0.0]
+        return shares
+
+    def _between_channels(
+        self, wavelengths: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For each table, the channel before it and the share of the next one.
+
+        The third result has the number of each wavelength's table. If all wavelengths are those of
+        channels, tables are the channels.
+        """
         assert self.wavelengths is not None
-        assert self.channels is not None
         grid = self.wavelengths
         slack = SAME_WAVELENGTH * grid[-1]
         outside = (wavelengths < grid[0] - slack) | (wavelengths > grid[-1] + slack)
@@ -168,13 +201,21 @@ class StructureFactors:
             )
         near = np.abs(wavelengths[:, None] - grid).argmin(axis=1)
         if (np.abs(wavelengths - grid[near]) <= slack).all():
-            return self._bordered(self.channels), near.astype(np.int32)
+            return np.arange(len(grid)), np.zeros(len(grid)), near
         distinct, numbers = np.unique(wavelengths, return_inverse=True)
-        check_table_size(self.channels.shape[1:], len(distinct))
         place = np.clip(np.searchsorted(grid, distinct, side="right") - 1, 0, len(grid) - 2)
         share = np.clip((distinct - grid[place]) / (grid[place + 1] - grid[place]), 0.0, 1.0)
+        return place, share, numbers
+
+    def _interpolated(self, wavelengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert self.channels is not None
+        place, share, numbers = self._between_channels(wavelengths)
+        if not share.any() and np.array_equal(place, np.arange(len(self.channels))):
+            return self._bordered(self.channels), numbers.astype(np.int32)
+        check_table_size(self.channels.shape[1:], len(place))
         weights = share[:, None, None, None]
-        tables = (1.0 - weights) * self.channels[place] + weights * self.channels[place + 1]
+        after = np.minimum(place + 1, len(self.channels) - 1)
+        tables = (1.0 - weights) * self.channels[place] + weights * self.channels[after]
         return self._bordered(tables), numbers.astype(np.int32)
 
     def _bordered(self, tables: np.ndarray) -> np.ndarray:

@@ -59,6 +59,8 @@ class GradientPlan:
     contrasts : mapping of str to tuple of 2 RenderPlan
         For parameters on which the photons depend linearly: two plans. The difference of their
         photons is `cupysim.plan.stokes_contrast.CONTRAST` times the derivative.
+    shares : ndarray, shape (n_tables, n_channels)
+        Shares of the wavelengths of the structure factors in the tables of the plan.
     further : tuple of GradientPlan
         Plans of further crystals, with the same parameters. Photons and derivatives add up.
     """
@@ -71,6 +73,7 @@ class GradientPlan:
     wants_factors: bool
     fraction_slopes: Mapping[str, np.ndarray] = field(default_factory=dict)
     contrasts: Mapping[str, tuple[RenderPlan, RenderPlan]] = field(default_factory=dict)
+    shares: np.ndarray = field(default_factory=lambda: np.ones((1, 1)))
     further: tuple[GradientPlan, ...] = ()
 
     @property
@@ -230,4 +233,5 @@ def _plan_of_crystal(
         contrasts={
             name: stokes_contrast(experiment, plan, name) for name in single if name in STOKES
         },
+        shares=experiment.structure_factors.shares_at(experiment.sources.wavelengths),
     )

@@ -346,25 +346,6 @@ class RenderPlan(Table):
                 f"{purpose}: {self.shape[0]} shots; it is possible for one shot at a time"
             )
 
-    def refuse_channels(self, purpose: str) -> None:
-        """Raise an error if the plan has several channels of structure factors.
-
-        Parameters
-        ----------
-        purpose : str
-            Feature that supports only one channel, for the message.
-
-        Raises
-        ------
-        ModelError
-            If there are several channels.
-        """
-        if len(self.factors.table) > 1:
-            raise ModelError(
-                f"{purpose}: {len(self.factors.table)} channels of structure factors; one is "
-                "possible so far"
-            )
-
     @property
     def n_rays(self) -> int:
         """Number of rays of a pixel: layers times sub-pixels times sources."""

@@ -235,3 +235,44 @@ def test_friedel_pairs_of_a_protein_differ() -> None:
     assert far is not None
     differences = [float(np.abs(t - t[::-1, ::-1, ::-1]).mean() / t.mean()) for t in (near, far)]
     assert differences[0] > 3.0 * differences[1] > 0.0
+
+
+@pytest.mark.parametrize("interpolates", [False, True])
+@pytest.mark.parametrize("wavelengths", [WAVELENGTHS, (1.05e-10, 1.0e-10), (1.01e-10, 1.04e-10)])
+def test_derivatives_of_channels(
+    wavelengths: tuple[float, ...], interpolates: bool, backend: str
+) -> None:
+    """Those with respect to F at each wavelength, of sources at channels and between them."""
+    shown = experiment(CHANNELS, wavelengths)
+    shown = replace(shown, rendering=replace(shown.rendering, interpolate=interpolates))
+    found = Renderer(backend).differentiate(gradient_plan(shown, "structure_factors"), Observer())
+    sparse = found.structure_factors
+    assert sparse is not None
+    channels = CHANNELS.channels
+    assert channels is not None
+    assert sparse.matrix.shape == (480, channels.size)
+    totals = np.abs(sparse.matrix).sum(axis=0)
+    used = {0, 1, 2} if len(wavelengths) == 3 or wavelengths[0] < 1.05e-10 else {0, 2}
+    assert set(sparse.channels[totals > 0.0].tolist()) == used
+    for number in used:
+        own = np.flatnonzero(sparse.channels == number)
+        column = own[np.argmax(totals[own])]
+        place = number, *(sparse.hkl[column] - np.array(CHANNELS.first))
+        photons = []
+        for by in (1.0, -1.0):
+            changed = channels.copy()
+            changed[place] += by
+            parts = [StructureFactors(table, CHANNELS.first) for table in changed]
+            assert CHANNELS.wavelengths is not None
+            other = StructureFactors.at_wavelengths(CHANNELS.wavelengths.tolist(), parts)
+            plan = gradient_plan(replace(shown, structure_factors=other), "scale")
+            photons.append(Renderer(backend).differentiate(plan, Observer()).photons)
+        # of a square, differences of any size are exact
+        expected = ((photons[0] - photons[1]) / 2.0).ravel()
+        column_found = sparse.matrix[:, [column]].toarray().ravel()
+        assert np.abs(expected).max() > 0.0
+        np.testing.assert_allclose(column_found, expected, atol=1e-9 * np.abs(expected).max())
+    # Euler's theorem: photons are of the second degree in all of them
+    np.testing.assert_allclose(
+        sparse.along(channels), 2.0 * found.photons, atol=1e-9 * found.photons.max()
+    )

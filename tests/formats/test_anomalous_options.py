@@ -11,6 +11,8 @@ import pytest
 from cupysim import (
     CupysimError,
     Experiment,
+    Gradients,
+    Spectrum,
     from_args,
     read_structure,
     render_gradients,
@@ -227,6 +229,50 @@ def test_derivatives_with_respect_to_f1_and_f2(
     np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
     with pytest.raises(CupysimError, match="slopes for"):
         gradients.structure_factors.along(slopes[:, 1:])
+
+
+def test_derivatives_of_f_double_prime_at_several_wavelengths(
+    model: Path, tmp_path: Path, backend: str
+) -> None:
+    """Each wavelength of a spectrum has a derivative with respect to its own f''."""
+    wavelengths, step = [0.96e-10, 0.98e-10, 1.0e-10], 0.02
+
+    def made(shifts: tuple[float, float, float]) -> Structure:
+        scan = tmp_path / "scan.txt"
+        energies = [12398.419843320026 / (1e10 * each) for each in wavelengths]
+        rows = [(e, 3.0 + by) for e, by in zip(energies, shifts, strict=True)]
+        ends = [(12000.0, 3.0 + shifts[2]), (13000.0, 3.0 + shifts[0])]
+        lines = [f"{e:.9f} -5 {f}\n" for e, f in sorted(rows + ends)]
+        scan.write_text("".join(["# energy/eV f' f''\n", *lines]))
+        return read_structure(
+            model, dmin=3e-10, solvent=False, wavelengths=wavelengths, edges={"Se": scan},
+            slopes=["Se"],
+        )  # fmt: skip
+
+    base = made((0.0, 0.0, 0.0))
+    spectrum = Spectrum(wavelengths, [1.0, 2.0, 1.5])
+    words = f"-pdb {model} {WORDS} -energy 12700 -nointerpolate -corrected"
+    plain = from_args(words)
+    plain = replace(plain, beam=replace(plain.beam, wavelength=0.98e-10, spectrum=spectrum))
+
+    def gradients(structure: Structure, names: str) -> Gradients:
+        changed = replace(plain, structure_factors=structure.factors)
+        return render_gradients(changed, names, backend=backend)
+
+    sparse = gradients(base, "structure_factors").structure_factors
+    assert sparse is not None
+    slopes = base.slopes["Se"].imaginary
+    for number in range(3):
+        alone = np.zeros_like(slopes)
+        alone[number] = slopes[number]
+        found = sparse.along(alone)
+        more, less = (
+            gradients(made(tuple(by * (n == number) for n in range(3))), "scale").photons  # type: ignore[arg-type]
+            for by in (step, -step)
+        )
+        expected = (more - less) / (2.0 * step)
+        assert np.abs(expected).max() > 0.0
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_slopes_of_unknown_atoms(model: Path) -> None:

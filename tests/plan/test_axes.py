@@ -24,7 +24,6 @@ from cupysim import (
     Water,
 )
 from cupysim.api import from_args
-from cupysim.backends.factor_derivatives import FactorSums
 from cupysim.backends.numpy.single_pixel import single_pixel
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import open_backend
@@ -180,13 +179,8 @@ def test_shapes_must_fit(wrong: Callable[[RenderPlan], RenderPlan]) -> None:
         wrong(plan(1))
 
 
-def test_several_channels_are_used_or_refused() -> None:
-    """Nothing takes the first of them in silence."""
+def test_channels_must_exist() -> None:
     base = plan(1)
-    tables = np.concatenate([base.factors.table, 3.0 * base.factors.table])
-    several = replace(base, factors=replace(base.factors, table=tables))
-    with pytest.raises(ModelError, match="2 channels of structure factors"):
-        FactorSums(several)
     with pytest.raises(ModelError, match="channel of structure factors that does not exist"):
         replace(base, sources=replace(base.sources, channel=base.sources.channel + 1))
 

@@ -229,13 +229,14 @@ class _GradientWorker(BandWorker):
     ) -> None:
         """Add the entries of pixels, given by number. Entries of the table's border are dropped."""
         used = places >= 0
-        shape = self.plan.factors.table.shape[1:]
+        channel, *bordered = np.unravel_index(places[used], self.plan.factors.table.shape)
         # the border holds the default factor, which is no reflection
-        hkl = [place - 1 for place in np.unravel_index(places[used], shape)]
+        hkl = [place - 1 for place in bordered]
         known = np.ones(len(hkl[0]), dtype=bool)
         for place, length in zip(hkl, sums.shape, strict=True):
             known &= (place >= 0) & (place < length)
-        flat = np.ravel_multi_index([place[known] for place in hkl], sums.shape)
+        inside = [place[known] for place in (channel, *hkl)]
+        flat = np.ravel_multi_index(inside, (sums.n_tables, *sums.shape))
         owners = np.broadcast_to(pixels[:, None] + self._first_of_panel, places.shape)
         # the kernel divides its table by the largest entry, and multiplies terms by its square
         values = values[used][known] / self.plan.factors.largest
@@ -284,7 +285,7 @@ def differentiate(
     bands.check_table(plan)
     _, n_panels, n_slow, n_fast = plan.shape
     values = new_array((n_panels, len(gradient_plan.names) + 1, n_slow * n_fast), np.float64)
-    sums = FactorSums(plan) if gradient_plan.wants_factors else None
+    sums = FactorSums(plan, gradient_plan.shares) if gradient_plan.wants_factors else None
     for panel in range(n_panels):
         numbers = listed(plan, panel)
         count = plan.n_region if numbers is None else len(numbers)

@@ -48,7 +48,7 @@ def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
     plan = gradient_plan.plan
     _, n_panels, n_slow, n_fast = plan.shape
     values = np.zeros((n_panels, len(gradient_plan.names) + 1, n_slow * n_fast))
-    sums = FactorSums(plan) if gradient_plan.wants_factors else None
+    sums = FactorSums(plan, gradient_plan.shares) if gradient_plan.wants_factors else None
     scale = plan.photons_per_squared_electron[0] / plan.n_steps
     for panel in range(n_panels):
         for block in pixel_blocks(plan, 0, panel):
@@ -193,7 +193,8 @@ class Differentiator:
             first = self.block.panel * self.plan.shape[2] * self.plan.shape[3]
             pixels = np.broadcast_to(self.block.numbers[active] + first, lattice.shape)
             interpolated = interpolated_where(factors, (h, k, l))
-            self.sums.add(pixels, indices, nearest, interpolated, 2.0 * factor * lattice * weight)
+            slopes_of_factor = 2.0 * factor * lattice * weight
+            self.sums.add(pixels, indices, nearest, interpolated, slopes_of_factor, channel)
         square = factor * factor
         return _Terms(
             indices,
