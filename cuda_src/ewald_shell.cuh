@@ -31,7 +31,8 @@ struct ShellSearch {
     double* amplitudes;  // structure factors, one for each channel
 };
 
-// Limits of x for which start + x along is within a sphere around the origin; false if there are none.
+// Limits of x for which start + x along is within a sphere around the origin. If there are none, the first limit is
+// infinite, and the last minus infinite.
 struct RootRange {
     double first, last;
 };
@@ -39,8 +40,8 @@ struct RootRange {
 inline RootRange between_roots(const double start[3], const double along[3], double radius) {
     const double square = along[0] * along[0] + along[1] * along[1] + along[2] * along[2];
     const double product = start[0] * along[0] + start[1] * along[1] + start[2] * along[2];
-    const double length = start[0] * start[0] + start[1] * start[1] + start[2] * start[2];
-    const double middle = -product / square, left = (radius * radius - length) / square + middle * middle;
+    const double from_origin = start[0] * start[0] + start[1] * start[1] + start[2] * start[2];
+    const double middle = -product / square, left = (radius * radius - from_origin) / square + middle * middle;
     constexpr double infinity = std::numeric_limits<double>::infinity();
     if (!(left >= 0.0)) return {infinity, -infinity};
     const double half = std::sqrt(left);
@@ -62,7 +63,7 @@ class ShellReflections {
         Int index[3];
         for (index[slow] = search.first[slow]; index[slow] <= search.last[slow]; ++index[slow]) {
             for (index[fast] = search.first[fast]; index[fast] <= search.last[fast]; ++index[fast])
-                row(index, slow, fast);
+                search_row(index, slow, fast);
         }
         return count;
     }
@@ -75,7 +76,7 @@ class ShellReflections {
     static double length_of(const double v[3]) { return std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]); }
 
     // All reflections with two given indices.
-    void row(Int index[3], Int slow, Int fast) {
+    void search_row(Int index[3], Int slow, Int fast) {
         const Int inner = search.inner;
         double start[3], ray[3], along[3];
         for (int i = 0; i < 3; ++i) {
@@ -94,16 +95,18 @@ class ShellReflections {
         const RootRange hollow = between_roots(ray, along, inside);
         const double begin = std::ceil(hollow.first) + 1.0, end = std::floor(hollow.last) - 1.0;
         for (double x = low; x <= high; x += 1.0) {
+            // jump over the inside of the shell
             if (x > begin && x < end) {
                 x = end;
                 if (x > high) break;
             }
             index[inner] = static_cast<Int>(x);
-            test(index, start, ray, along, x);
+            keep_if_near(index, start, ray, along, x);
         }
     }
 
-    void test(const Int index[3], const double start[3], const double from[3], const double along[3], double x) {
+    void keep_if_near(const Int index[3], const double start[3], const double from[3], const double along[3],
+                      double x) {
         double q[3], ray[3];
         for (int i = 0; i < 3; ++i) {
             q[i] = start[i] + x * along[i];

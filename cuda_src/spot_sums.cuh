@@ -8,19 +8,23 @@
 
 namespace cupysim {
 
+// Smallest cosine between a ray and a panel's normal, as in `cupysim/prediction/panel_place.py`. More inclined rays do not
+// meet the panel.
+constexpr double GRAZING = 1e-9;
+
 // `cupysim/backends/compiled/records.py` reads these structs.
 
 // A source and an orientation.
 struct SpotStep {
     double star[9];  // columns a*, b*, c* (1/m)
     double to_scattering[9];  // from the variables of the shape to scattering vectors
-    double volume;  // determinant of the inverse of that matrix
+    double volume;  // absolute determinant of the inverse of that matrix
     double beam[3];  // wave vector of the incident photons (1/m)
-    double wavenumber;
+    double wavenumber;  // 1/m
     double reach;  // largest distance from the sphere (1/m)
     double polarization[6];  // form of the polarization factor
-    double weight;
-    Int channel;
+    double weight;  // of the terms of the source, the same for all rays
+    Int channel;  // of structure factors
     // upper bound of the photons divided by F^2: the largest factors times a bound of the section, see `SpotShape` of
     // `cupysim/plan/spot_shapes.py`
     double bound_scale;
@@ -54,7 +58,7 @@ struct SpotSearch {
     Int captures_each;
     Int polarized;
 
-    // reflections with fewer photons even by the upper bound are left out; 0: none
+    // reflections whose upper bound is below this number of photons are left out; 0 leaves out none
     double fewest;
 
     // sums over the steps, which begin at zero; positions are multiplied by photons
@@ -65,9 +69,9 @@ struct SpotSearch {
 };
 
 // Columns of numbers of the same count.
-class Columns {
+class WorkColumns {
   public:
-    explicit Columns(std::size_t n) : columns(n) {}
+    explicit WorkColumns(std::size_t n) : columns(n) {}
     void resize(std::size_t count) {
         for (auto& column : columns) column.resize(count);
     }
@@ -117,7 +121,7 @@ class SpotSums {
     std::vector<std::size_t> near;  // places of those within reach of a step
     // of these: h, k, l, distances, rays, projections, sections by the sphere and through the reflection
     enum { H, K, L, ZETA, X, Y, Z, ALONG_H, ALONG_K, ALONG_L, BY_SPHERE, THROUGH, N_COLUMNS };
-    Columns work{N_COLUMNS};
+    WorkColumns work{N_COLUMNS};
 
     static double dot(const double a[3], const double b[3]) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
@@ -154,9 +158,11 @@ class SpotSums {
     // An upper bound of the photons of a step divided by F^2.
     double bound(const SpotStep& at, double distance) const {
         const double square = distance * distance;
-        if (measures_distance(shape))
-            return at.bound_scale * distance_section<shape>(form, square * at.bound_width * at.bound_width);
-        return at.bound_scale / larger(square, at.bound_width);
+        if constexpr (SpotSection<shape>::MEASURES_DISTANCE) {
+            return at.bound_scale * SpotSection<shape>::of_distance(form, square * at.bound_width * at.bound_width);
+        } else {
+            return at.bound_scale / larger(square, at.bound_width);
+        }
     }
 
     // Chooses the reflections that may have enough photons.
@@ -250,7 +256,7 @@ class SpotSums {
     void add_on_panel(const double direction[3], double photons, Int reflection) {
         const double parallax = dot(direction, search.normal), step = search.layer_step;
         const double n_layers = static_cast<double>(search.n_layers), approach = dot(direction, across);
-        if (!(std::fabs(approach) > 1e-9)) return;
+        if (!(std::fabs(approach) > GRAZING)) return;
         // with quirk Q15 all layers count equally, otherwise by what they absorb
         const double layer =
             search.captures_each ? mean_layer(step * search.attenuation / parallax) : 0.5 * (n_layers - 1.0);
@@ -275,7 +281,7 @@ class SpotSums {
             reached *= passed;
         }
         const double mean = sum / total;
-        return mean == mean ? mean : 0.0;
+        return std::isfinite(mean) ? mean : 0.0;
     }
 
     // Sum of the absorbed fractions of all layers.

@@ -143,7 +143,7 @@ LOG_FLUENCE: dict[str, list[Edit]] = {
     if name == "phi":
 """),
     ],
-    "cupysim/plan/gradient_plan.py": [
+    "cupysim/plan/gradient_rows.py": [
         ('    rows["scale"][PHOTONS] = 1.0\n',
          '    rows["scale"][PHOTONS] = 1.0\n    rows["log_fluence"][PHOTONS] = 1.0\n'),
     ],

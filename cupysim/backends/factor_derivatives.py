@@ -36,7 +36,7 @@ class FactorGradient:
     image_shape : tuple of int
         Numbers of panels, slow pixels and fast pixels.
     channels : ndarray of int, shape (n_reflections,)
-        Number of each column's wavelength, in ascending order of the wavelengths.
+        Number of each column's wavelength, counted from 0; wavelengths are ascending.
     """
 
     matrix: Any
@@ -82,7 +82,8 @@ class FactorGradient:
         given = np.ravel(np.asarray(slopes, dtype=np.float64))
         if len(given) != self.matrix.shape[1]:
             raise ModelError(
-                f"structure factors: {len(given)} slopes for {self.matrix.shape[1]} reflections"
+                f"structure factors: {len(given)} slopes for {self.matrix.shape[1]} reflections; "
+                "each wavelength needs slopes of its own"
             )
         found = np.asarray(self.matrix @ given).reshape(self.image_shape)
         return found[0] if self.image_shape[0] == 1 else found
@@ -103,7 +104,7 @@ class FactorSums:
     plan : RenderPlan
         Plan of the image. Its table of structure factors defines the reflections.
     shares : ndarray, shape (n_tables, n_channels)
-        Shares of the wavelengths of the structure factors in the tables of the plan.
+        Weights that make each table of the plan from the channels of the structure factors.
     """
 
     def __init__(self, plan: RenderPlan, shares: np.ndarray) -> None:

@@ -22,7 +22,7 @@ class BodyForm(StrEnum):
 
 @dataclass(frozen=True)
 class Body:
-    """The sample as a whole, which turns with the spindle: crystals fill it evenly.
+    """A body that turns with the spindle: the sample, which crystals fill evenly, or matter around.
 
     Its axes at spindle angle zero are the beam, the polarization axis of the frame (horizontal),
     and the product beam x polarization axis (vertical).
@@ -131,8 +131,8 @@ class Body:
         return np.asarray((np.sqrt(np.maximum(b * b - a * c, 0.0)) - b) / a)
 
 
-def optical_path(bodies: Sequence[Body], points: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """Attenuation of rays that leave a body, through it and through bodies around it.
+def optical_depth(bodies: Sequence[Body], points: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Exponent of the absorption between points of a body and the outside, without unit.
 
     Parameters
     ----------
@@ -147,7 +147,8 @@ def optical_path(bodies: Sequence[Body], points: np.ndarray, direction: np.ndarr
     Returns
     -------
     ndarray, shape (n,)
-        Sum over the bodies of the attenuation coefficient times the length in their matter.
+        Sum over the bodies of the attenuation coefficient times the length in their matter. A
+        fraction exp(-depth) of the photons gets through, in either direction.
     """
     first, *others = bodies
     leave = first.distance(points, direction)
@@ -166,7 +167,7 @@ def optical_path(bodies: Sequence[Body], points: np.ndarray, direction: np.ndarr
 
 
 def _union_length(begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Length of the union of intervals, shape (n,); those of a column belong together."""
+    """Length of the union of intervals, shape (n,); a column has the intervals of a ray."""
     order = np.argsort(begins, axis=0)
     begins, ends = (np.take_along_axis(each, order, axis=0) for each in (begins, ends))
     total, reached = np.zeros(begins.shape[1]), np.full(begins.shape[1], -np.inf)

@@ -185,10 +185,17 @@ class StructureFactors:
     def _between_channels(
         self, wavelengths: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """For each table, the channel before it and the share of the next one.
+        """The channels between which tables are interpolated.
 
-        The third result has the number of each wavelength's table. If all wavelengths are those of
-        channels, tables are the channels.
+        Returns
+        -------
+        place : ndarray of int, shape (n_tables,)
+            Number of the channel before each table. If all wavelengths are those of channels,
+            there is a table for each channel.
+        share : ndarray, shape (n_tables,)
+            Weight of the channel after it; that of the channel before it is 1 - share.
+        numbers : ndarray of int, shape (n,)
+            Number of each wavelength's table.
         """
         assert self.wavelengths is not None
         grid = self.wavelengths

@@ -103,9 +103,9 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         ("-around",), CRYSTAL,
-        "Matter around -body, such as solvent or a loop: form, size, material and place, as for "
-        "-body and -body_position. It absorbs, and turns with the spindle. May be given several "
-        "times, from the inside outwards: matter that is given before displaces this one.",
+        "Matter around -body, such as solvent: form, size, material and place, as for -body and "
+        "-body_position. It absorbs, and turns with the spindle. May be given several times, the "
+        "innermost first: where bodies overlap, -body counts, otherwise the first -around.",
         Kind.TEXT, 1, NONE, ("around",), match=Match.EXACT,
         metavar="box|ellipsoid,X,Y,Z,MATERIAL[@X,Y,Z]", is_new=True, repeats=True,
     ),

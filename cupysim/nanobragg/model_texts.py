@@ -28,7 +28,7 @@ def sample_texts(experiment: Experiment) -> list[str]:
         size, place = (
             " x ".join(f"{1e3 * x:g}" for x in each) for each in (body.size, body.position)
         )
-        which = "around it" if number else "body"
+        which = "matter around the body" if number else "body"
         found.append(
             f"{which}: {body.form} of {size} mm at {place.replace(' x ', ' ')} mm, attenuation "
             f"{body.attenuation:g}/m"

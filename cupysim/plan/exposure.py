@@ -17,7 +17,7 @@ import numpy as np
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.interpolation_smooth import interpolated
 from cupysim.maths.rotations import rotate_axis
-from cupysim.models.body import Body, optical_path
+from cupysim.models.body import Body, optical_depth
 from cupysim.models.decay import Decay
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
@@ -231,13 +231,13 @@ def _of_body(
     points, weights = illuminated_points(bodies[0], experiment.beam.profile, axes, turned)
     if not any(body.attenuation for body in bodies) or len(points) == 0:
         return np.full((len(slow), len(fast)), weights.sum()), 0
-    weights = weights * np.exp(-optical_path(bodies, points, -turned @ frame.beam))
+    weights = weights * np.exp(-optical_depth(bodies, points, -turned @ frame.beam))
 
     def at(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         rays = _directions(panel, rows, columns) @ turned.T
         found = np.zeros(rays.shape[:2])
         for place in np.ndindex(*found.shape):
-            found[place] = weights @ np.exp(-optical_path(bodies, points, rays[place]))
+            found[place] = weights @ np.exp(-optical_depth(bodies, points, rays[place]))
         return found
 
     if intervals:

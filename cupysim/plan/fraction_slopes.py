@@ -35,7 +35,7 @@ OF_WAVELENGTH = 1e-6
 
 OF_SIZE = 1e-3
 """Relative change of sizes and attenuation, and change of the place of a body relative to the width
-of the beam's profile."""
+of the beam's profile or, without a profile, to the smallest size of the body."""
 
 
 def reason_for_none(experiment: Experiment) -> str:
@@ -75,7 +75,9 @@ def sample_without_slopes(experiment: Experiment) -> dict[str, str]:
         if found[name]:
             continue
         if name in POSITION and profile is None and not experiment.around:
-            found[name] = "without a beam profile, the place of the body has no effect"
+            found[name] = (
+                "without a beam profile and without matter around the body, its place has no effect"
+            )
         elif profile is not None and not profile.is_smooth:
             found[name] = "the beam profile has edges"
     if experiment.body is not None and experiment.body.attenuation == 0.0:

@@ -60,9 +60,11 @@ class GradientPlan:
         For parameters on which the photons depend linearly: two plans. The difference of their
         photons is `cupysim.plan.stokes_contrast.CONTRAST` times the derivative.
     shares : ndarray, shape (n_tables, n_channels)
-        Shares of the wavelengths of the structure factors in the tables of the plan.
+        Weights that make each table of the plan from the channels of the structure factors, see
+        `StructureFactors.shares_at`.
     further : tuple of GradientPlan
-        Plans of further crystals, with the same parameters. Photons and derivatives add up.
+        Further plans with the same parameters, whose photons and derivatives add up: of other
+        crystals, sizes, settings and spindle angles, and of diffuse scattering.
     """
 
     plan: RenderPlan
@@ -93,9 +95,9 @@ class GradientPlan:
     def within(self, tolerance: Tolerance | None) -> GradientPlan:
         """The same derivatives within a tolerance; exact if it is None.
 
-        All stay exact if they contain derivatives with respect to structure factors or, with
-        attenuators, to the detector's geometry. So do the derivatives of images for which no
-        tolerance is possible.
+        All stay exact if they contain derivatives with respect to structure factors, or to
+        parameters on which fractions of attenuators, body or decay depend. So does each part of an
+        image for which no tolerance is possible, such as diffuse scattering.
         """
         if tolerance is not None and self.further:
             # errors of the parts add up, and no part is brighter than the whole

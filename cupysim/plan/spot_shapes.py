@@ -56,6 +56,10 @@ class SpotSize:
         """Vectors that the offsets multiply to give the distance, shape (3, 3)."""
         return np.asarray(self.axes * np.prod(np.asarray(self.counts, dtype=np.float64)))
 
+    def to_spot(self, cells: np.ndarray) -> np.ndarray:
+        """Matrices from scattering vectors to vectors as long as the distance, for rows a, b, c."""
+        return np.asarray(self.scaled_axes.T @ cells)
+
 
 def spot_size(crystals: CrystalTable, at: tuple[int, int]) -> SpotSize:
     """The size of the spots of one crystal of a plan.
@@ -183,18 +187,18 @@ class SpotShape:
         Returns
         -------
         scale, width : ndarray, shape (m,)
-            The bound at a distance d is scale/max(d^2, width), or, if `measure` is DISTANCE,
-            scale times the section at the distance d width. None if the shape has no bound.
+            The bound at a distance d (1/m) is scale/max(d^2, width), with a width in 1/m^2. If
+            `measure` is DISTANCE, it is scale times the section at the distance d width, with a
+            width in m. None if the shape has no bound.
         """
         if self.measure is Measure.DISTANCE:
             # a distance in spot widths is at least the distance times the smallest singular value,
             # and the divisor of the section at least the determinant over the largest one
-            to_spot = size.scaled_axes.T @ cells
+            to_spot = size.to_spot(cells)
             singular = np.linalg.svd(to_spot, compute_uv=False)
             return singular[:, 0] / np.abs(np.linalg.det(to_spot)), singular[:, -1]
-        if self.section_bound is None:
-            return None
-        return self.section_bound(size.n_cells, cells, size.fudge)
+        bound = self.section_bound
+        return None if bound is None else bound(size.n_cells, cells, size.fudge)
 
     def largest_sections(
         self, distance: np.ndarray, limits: tuple[np.ndarray, np.ndarray], size: SpotSize

@@ -18,7 +18,7 @@ from cupysim.plan.culling import TILE_EDGE
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size
-from cupysim.plan.weights import plane_distance
+from cupysim.plan.weights import largest_polarization, plane_distance
 
 CUBIC_WEIGHTS = 1.25
 """Largest sum of the absolute weights of cubic interpolation along an axis, at x = 1/2."""
@@ -137,7 +137,7 @@ def largest_weights(
     shortest = (here if each else front).shortest
     close = abs(plane_distance(plan, *image, layer if each else 0))
     omega = solid_angle(float(panels.pixel_area[image]), shortest, close, panels.point_pixel)
-    polar = max(1.0, 0.5 * (1.0 + plan.sources.largest_kahn))
+    polar = largest_polarization(plan)
     if panels.absorbs_all:
         return np.where(shortest > 0.0, omega * polar, np.inf)
     # exp(-n t) - exp(-(n+1) t) is at most t, and at most n^n/(n+1)^(n+1)

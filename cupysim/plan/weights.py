@@ -92,6 +92,36 @@ def largest_term_weight(plan: RenderPlan, shot: int, source: int) -> float:
     return float(plan.sources.weight[shot, source])
 
 
+def constant_term_weights(plan: RenderPlan, shot: int, panel: int) -> np.ndarray | None:
+    """Weights of the sources, if `term_weight` is the same for all rays.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan to render.
+    shot, panel : int
+        Numbers of shot and panel.
+
+    Returns
+    -------
+    ndarray, shape (n_sources,), or None
+        The weights; None if they differ between some trial rays.
+    """
+    ways = np.array([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.6, 0.0, -0.8], [-0.28, -0.96, 0.0]])
+    airpath, direction = np.array([0.01, 0.1, 0.5, 2.0]), (ways[:, 0], ways[:, 1], ways[:, 2])
+    found = np.array([
+        term_weight(plan, RayPath(shot, panel, source, 0, airpath, direction))[0]
+        for source in range(len(plan.sources.channel))
+    ])  # fmt: skip
+    return found[:, 0] if (found == found[:, :1]).all() else None
+
+
+def largest_polarization(plan: RenderPlan) -> float:
+    """An upper bound of the polarization factor of all sources and directions."""
+    sources = plan.sources
+    return max(1.0, 0.5 * (1.0 + sources.largest_kahn)) if sources.polarized else 1.0
+
+
 def plane_distance(plan: RenderPlan, shot: int, panel: int, layer: int) -> float:
     """Distance of the plane for the obliquity in solid angles (m).
 

@@ -124,7 +124,7 @@ def spot_reach(plan: RenderPlan, size: SpotSize, cells: np.ndarray) -> np.ndarra
     shape, counts = SPOT_SHAPES[plan.crystals.shape], np.asarray(size.n_cells, dtype=np.float64)
     shortest = (counts * norm(cells)).min(axis=-1)
     if shape.measure is Measure.DISTANCE:
-        widths = np.linalg.svd(size.scaled_axes.T @ cells, compute_uv=False)
+        widths = np.linalg.svd(size.to_spot(cells), compute_uv=False)
         shortest = np.minimum(shortest, widths.min(axis=-1))
     return np.asarray(LOBES / shortest)
 

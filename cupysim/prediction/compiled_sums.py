@@ -14,16 +14,18 @@ from cupysim.prediction.panel_reflections import ReflectionsOfPanel, StepSums
 
 def has_sections(shape: Shape) -> bool:
     """Whether the compiled library is available, and has sections of this shape."""
-    return shape is not Shape.NO_FRINGES and spot_library.available()
+    return spot_library.available() and spot_library.has_section(shape_number(kernel_shape(shape)))
 
 
-def compiled_sums(reflections: ReflectionsOfPanel, fewest: float) -> StepSums:
+def compiled_sums(reflections: ReflectionsOfPanel, weights: np.ndarray, fewest: float) -> StepSums:
     """Sum photons, positions and excitations over the steps.
 
     Parameters
     ----------
     reflections : ReflectionsOfPanel
         Reflections, and their steps. The library must have sections of their shape.
+    weights : ndarray, shape (n_sources,)
+        Weights of the sources, the same for all rays.
     fewest : float
         Smallest number of photons. Reflections with fewer photons even by an upper bound have sums
         of zero; 0 computes all reflections.
@@ -31,7 +33,7 @@ def compiled_sums(reflections: ReflectionsOfPanel, fewest: float) -> StepSums:
     plan, size = reflections.plan, reflections.size
     sums = StepSums.zero(len(reflections.hkl))
     hkl = np.ascontiguousarray(reflections.hkl.T, dtype=np.float64)
-    squares, steps = np.ascontiguousarray(reflections.squares), _step_records(reflections)
+    squares, steps = np.ascontiguousarray(reflections.squares), _step_records(reflections, weights)
     search = np.zeros((), dtype=spot_library.spot_search())
     search["hkl"], search["squares"] = hkl.ctypes.data, squares.ctypes.data
     search["n_channels"], search["n_reflections"] = squares.shape
@@ -60,15 +62,14 @@ def _describe_panel(search: np.ndarray, plan: RenderPlan, at: tuple[int, int]) -
     search["polarized"] = plan.sources.polarized
 
 
-def _step_records(reflections: ReflectionsOfPanel) -> np.ndarray:
+def _step_records(reflections: ReflectionsOfPanel, weights: np.ndarray) -> np.ndarray:
     """Sources and orientations as the library reads them."""
-    plan, steps, shot = reflections.plan, reflections.steps, reflections.shot
+    plan, steps = reflections.plan, reflections.steps
     records = np.zeros(len(steps), dtype=spot_library.spot_step())
     star = np.linalg.inv(steps.cells)
     records["star"] = star.reshape(-1, 9)
     if SPOT_SHAPES[plan.crystals.shape].measure is Measure.DISTANCE:
-        to_spot = reflections.size.scaled_axes.T @ steps.cells
-        # the product of the inverses, so that dq = (inverse of to_spot) u
+        to_spot = reflections.size.to_spot(steps.cells)
         records["to_scattering"] = np.linalg.inv(to_spot).reshape(-1, 9)
         records["volume"] = np.abs(np.linalg.det(to_spot))
     else:
@@ -77,7 +78,7 @@ def _step_records(reflections: ReflectionsOfPanel) -> np.ndarray:
     records["beam"] = steps.incident * steps.wavenumbers[:, None]
     records["wavenumber"], records["reach"] = steps.wavenumbers, reflections.reach
     records["polarization"] = reflections.forms[steps.sources]
-    records["weight"] = plan.sources.weight[shot, steps.sources]
+    records["weight"] = weights[steps.sources]
     records["channel"] = plan.sources.channel[steps.sources]
     if reflections.limits is not None:
         records["bound_scale"], records["bound_width"] = reflections.limits

@@ -9,6 +9,9 @@ import numpy as np
 from cupysim.maths.pixel_factors import capture_fraction
 from cupysim.plan.render_plan import RenderPlan, Use
 
+GRAZING = 1e-9
+"""Smallest cosine between a ray and a panel's normal. More inclined rays do not meet the panel."""
+
 
 @dataclass(frozen=True)
 class PlaceOnPanel:
@@ -62,7 +65,7 @@ def place_on_panel(plan: RenderPlan, shot: int, panel: int, direction: np.ndarra
     # origin + f fast + s slow = r direction, even if fast and slow are not perpendicular
     across = np.cross(panels.fast[at], panels.slow[at])
     approach = direction @ across
-    solvable = np.abs(approach) > 1e-9
+    solvable = np.abs(approach) > GRAZING
     distance = (origin @ across) / np.where(solvable, approach, 1.0)
     place = distance[:, None] * direction - origin
     fast = place @ np.cross(panels.slow[at], across) / (across @ across)

@@ -10,7 +10,7 @@ import numpy as np
 from cupysim.maths.polarization import polarization_form
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, SpotSize, spot_size
-from cupysim.plan.weights import largest_term_weight
+from cupysim.plan.weights import largest_polarization, largest_term_weight
 from cupysim.prediction.candidates import Steps, spot_reach
 
 ROUNDING = 1e-9
@@ -24,11 +24,12 @@ class StepSums:
     Parameters
     ----------
     photons : ndarray, shape (n,)
-        Photons of a spot, without the factors that all steps share.
+        Sums of the photons of a spot, divided by the factors that all steps share (electron^2).
     fast, slow : ndarray, shape (n,)
-        Positions (pixels), multiplied by the photons.
+        Sums of the positions (pixels) times these photons.
     excitation : ndarray, shape (n,)
-        Excitations of the reflection.
+        Sums of the integrals over the Ewald sphere, each divided by the integral with the
+        reflection exactly on the sphere.
     """
 
     photons: np.ndarray
@@ -42,7 +43,7 @@ class StepSums:
         return cls(*(np.zeros(count) for _ in fields(cls)))
 
     def only(self, chosen: np.ndarray) -> StepSums:
-        """Return the sums of some reflections, which have these numbers."""
+        """Return the sums of the reflections with these numbers."""
         return StepSums(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
 
@@ -98,7 +99,7 @@ class ReflectionsOfPanel:
         limits = SPOT_SHAPES[plan.crystals.shape].section_limits(steps.cells, self.size)
         if limits is None:
             return None
-        polar = max(1.0, 0.5 * (1.0 + plan.sources.largest_kahn)) if plan.sources.polarized else 1.0
+        polar = largest_polarization(plan)
         is_fraction = plan.capture_use is Use.EACH and not plan.panels.absorbs_all
         captured = 1.0 if is_fraction else float(plan.panels.n_layers)
         weights = [largest_term_weight(plan, self.shot, source) for source in steps.sources]
@@ -111,5 +112,5 @@ class ReflectionsOfPanel:
         return spot_reach(self.plan, self.size, self.steps.cells)
 
     def only(self, chosen: np.ndarray) -> ReflectionsOfPanel:
-        """Return some of the reflections, which have these numbers."""
+        """Return the reflections with these numbers."""
         return replace(self, hkl=self.hkl[chosen], squares=self.squares[:, chosen])

@@ -64,7 +64,7 @@ class Sections:
         normal = pairs.rays / pairs.lengths[:, None]
         if self._shape.measure is Measure.DISTANCE:
             # matrix from dq to the vector that measures the distance from the reflection
-            to_spot = size.scaled_axes.T @ steps.cells
+            to_spot = size.to_spot(steps.cells)
             self._from_spot = np.linalg.inv(to_spot)[pairs.steps]
             self._slopes = _row_times(normal, self._from_spot)
             self._steepness = norm(self._slopes)

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from cupysim.backends.compiled.records import struct_type
+from cupysim.errors import CupysimError
 from cupysim.native import recipe
 from cupysim.native.library import NoLibraryError, load
 
@@ -52,9 +53,20 @@ def find_reflections(search: np.ndarray) -> int:
 
 
 def add_spots(search: np.ndarray) -> None:
-    """Add photons, places and excitations of reflections; see ``SpotSearch`` for the argument."""
-    has_shape = _library().cupysim_add_spots(search.ctypes.data)
-    assert has_shape
+    """Add photons, places and excitations of reflections; see ``SpotSearch`` for the argument.
+
+    Raises
+    ------
+    CupysimError
+        If there are no sections of the shape (`has_section`).
+    """
+    if _library().cupysim_add_spots(search.ctypes.data):
+        raise CupysimError(f"the compiled library has no sections of shape {int(search['shape'])}")
+
+
+def has_section(number: int) -> bool:
+    """Whether the library has sections of the shape with this number."""
+    return bool(_library().cupysim_has_section(number))
 
 
 @cache
@@ -71,6 +83,8 @@ def _library() -> ctypes.CDLL:
             )
     for function in (library.cupysim_find_reflections, library.cupysim_add_spots):
         function.argtypes = [ctypes.c_void_p]
+    library.cupysim_has_section.argtypes = [ctypes.c_int]
+    library.cupysim_has_section.restype = ctypes.c_int
     library.cupysim_find_reflections.restype = ctypes.c_longlong
     library.cupysim_add_spots.restype = ctypes.c_int
     return library

@@ -10,7 +10,7 @@ import numpy as np
 from cupysim.maths.arrays import norm
 from cupysim.maths.polarization import polarization_of_form
 from cupysim.plan.spot_shapes import SPOT_SHAPES
-from cupysim.plan.weights import RayPath, term_weight
+from cupysim.plan.weights import RayPath, constant_term_weights, term_weight
 from cupysim.prediction.compiled_sums import compiled_sums, has_sections
 from cupysim.prediction.panel_place import place_on_panel
 from cupysim.prediction.panel_reflections import ReflectionsOfPanel, StepSums
@@ -59,13 +59,15 @@ def sum_steps(reflections: ReflectionsOfPanel, fewest: float = 0.0) -> StepSums:
     Returns
     -------
     StepSums
-        Sums, computed by the compiled library if it has sections of this shape. Sums in NumPy
-        differ by rounding.
+        Sums, computed by the compiled library if it has sections of this shape, and the terms of a
+        source have one weight. Sums in NumPy differ by rounding.
     """
     if reflections.limits is None:
         fewest = 0.0
-    if has_sections(reflections.plan.crystals.shape):
-        return compiled_sums(reflections, fewest)
+    plan = reflections.plan
+    weights = constant_term_weights(plan, reflections.shot, reflections.panel)
+    if weights is not None and has_sections(plan.crystals.shape):
+        return compiled_sums(reflections, weights, fewest)
     return numpy_sums(reflections, fewest)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cupysim import Body, CupysimError, Experiment, from_args, read_experiment, simulate
-from cupysim.models.body import optical_path
+from cupysim.models.body import optical_depth
 from cupysim.models.parameters import changed
 from cupysim.plan import exposure
 from cupysim.plan.fraction_slopes import fraction_slopes
@@ -66,7 +66,7 @@ def test_matter_is_counted_once(form: str) -> None:
     for _ in range(20):
         direction = random.normal(size=3)
         direction /= np.linalg.norm(direction)
-        found = optical_path(bodies, points, direction)
+        found = optical_depth(bodies, points, direction)
         step = 0.5e-6
         along = (np.arange(8000) + 0.5) * step
         places = points[:, None] + along[:, None] * direction + np.array(CRYSTAL.position)
@@ -141,7 +141,9 @@ def test_command(run: Run, tmp_path: Path) -> None:
     words = f"{WORDS} -body box,0.1,0.2,0.3,water -body_position 0.01 0 0"
     around = "-around ellipsoid,0.4,0.5,0.6,water@0.05,0,-0.1 -around box,0.01,1,1,kapton"
     outcome = run(f"{words} {around} -h5file a.h5 -floatfile a.bin")
-    assert "around it: ellipsoid of 0.4 x 0.5 x 0.6 mm at 0.05 0 -0.1 mm" in outcome.out
+    assert (
+        "matter around the body: ellipsoid of 0.4 x 0.5 x 0.6 mm at 0.05 0 -0.1 mm" in outcome.out
+    )
     experiment = read_experiment(tmp_path / "a.h5")
     assert [body.form for body in experiment.bodies] == ["box", "ellipsoid", "box"]
     assert experiment.around[0].attenuation == experiment.bodies[0].attenuation > 0.0

@@ -139,7 +139,7 @@ def _absorbing(base: Experiment) -> list[str]:
         if not isinstance(each, Beamstop)
     ]
     if any(body.attenuation > 0.0 for body in base.bodies):
-        found.append("the body")
+        found.append("the body and the matter around it" if base.around else "the body")
     if base.sensor.layers.range > 0.0 and base.sensor.attenuation > 0.0:
         found.append("the sensor")
     return found

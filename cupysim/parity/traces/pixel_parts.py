@@ -33,7 +33,7 @@ class PixelPart:
         Spindle angles (rad).
     is_background : bool
         Whether the part has the background alone.
-    fraction : float or None
+    fraction : float32 or None
         Fraction of the photons that reach the pixel; None if all do.
     """
 
@@ -45,7 +45,7 @@ class PixelPart:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Numbers of steps by name. A plan may have domains of other cells as further angles."""
+        """Numbers of steps by name. If cells differ, the plan has the domains as further angles."""
         plan = self.plan
         n_orientations = plan.crystals.phi_cells.shape[2] * plan.crystals.mosaic_rotations.shape[2]
         return {
@@ -63,7 +63,7 @@ class PixelPart:
         return found if self.fraction is None else np.float32(found * self.fraction)
 
     def values(self, number: int, count: int) -> tuple[Value, ...]:
-        """Which part it is; nothing if it is the only one."""
+        """Values that describe the part; none if it is the only one."""
         if count == 1:
             return ()
         if self.is_background:
@@ -111,9 +111,9 @@ def parts_of_pixel(experiment: Experiment, fast: int, slow: int, panel: int) -> 
             angles = angles[:1]
         elif angle is not None:
             angles = angles[angle : angle + 1]
+        # the first part has the background of all; this refuses pixels outside the image
+        alone = single_pixel(without_background(plan) if found else plan, fast, slow, panel)
         fractions = plan.fractions
         fraction = None if fractions is None else fractions[panel, slow, fast]
-        # the first part has the background of all
-        alone = single_pixel(without_background(plan) if found else plan, fast, slow, panel)
         found.append(PixelPart(alone, kind, angles, is_background, fraction))
     return found
