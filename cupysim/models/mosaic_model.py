@@ -198,6 +198,33 @@ def cartesian_axes(direct: np.ndarray) -> np.ndarray:
     return np.stack([x, np.cross(z, x), z])
 
 
+def cartesian_axes_slope(direct: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Derivative of `cartesian_axes`.
+
+    Parameters
+    ----------
+    direct : ndarray, shape (3, 3)
+        Rows a, b, c in the laboratory.
+    change : ndarray, shape (3, 3)
+        Their derivatives.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Rows: derivatives of x, y, z.
+    """
+
+    def unit(vector: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        length = float(np.linalg.norm(vector))
+        along = vector / length
+        return along, (slope - along * float(along @ slope)) / length
+
+    x, dx = unit(direct[0], change[0])
+    across = np.cross(direct[0], direct[1])
+    z, dz = unit(across, np.cross(change[0], direct[1]) + np.cross(direct[0], change[1]))
+    return np.stack([dx, np.cross(dz, x) + np.cross(z, dx), dz])
+
+
 def edge_axes(direct: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Unit vectors along a, b, c, as rows."""
     rows = np.asarray(direct, dtype=np.float64)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,43 +64,105 @@ def diffuse_terms(
         F^2, interpolated between the reflections, times the sum over operations of 1 - exp(-W) at
         these indices, times the scale.
     """
-    if table.of_rigid_cells:
-        return _of_rigid_cells(table, factors, shot, channel, indices)
-    nearest = [nearest_index(index) for index in indices]
-    offsets = [index - whole for index, whole in zip(indices, nearest, strict=True)]
     total = np.zeros_like(indices[0])
-    steps = range(-table.diffuse_neighbours, table.diffuse_neighbours + 1)
-    for step in itertools.product(steps, repeat=3):
-        h, k, l = (whole + d for whole, d in zip(nearest, step, strict=True))
-        square = nearest_factor(factors, channel, (h, k, l)) ** 2
-        at = nearest if table.as_diffbragg else (h, k, l)
-        from_it = [offset - d for offset, d in zip(offsets, step, strict=True)]
-        for halo, displacement in zip(table.halos[shot], table.displacements[shot], strict=True):
-            w = form(displacement, at)
-            total += square * w * np.exp(-w) / (1.0 + form(halo, from_it)) ** 2
-    if table.as_diffbragg:
-        h, k, l = nearest
-        total = np.where(nearest_factor(factors, channel, (h, k, l)) == 0.0, 0.0, total)
-        total = np.where(fits(factors, nearest, table.diffuse_neighbours), total, 0.0)
+    if table.of_rigid_cells:
+        squares, _ = interpolated_squares(factors, channel, indices)
+        for displacement in table.displacements[shot]:
+            total -= squares * np.expm1(-form(displacement, list(indices)))
+        return np.asarray(table.diffuse_scale[shot] * total)
+    for halo in halos_at(table, factors, channel, indices):
+        for of_offset, of_index in zip(table.halos[shot], table.displacements[shot], strict=True):
+            w = form(of_index, halo.hkl)
+            total += halo.square * w * np.exp(-w) / (1.0 + form(of_offset, halo.offset)) ** 2
     return np.asarray(table.diffuse_scale[shot] * total)
 
 
-def _of_rigid_cells(
-    table: DiffuseTable, factors: FactorTable, shot: int, channel: int, indices: Indices
-) -> np.ndarray:
+class Halo(NamedTuple):
+    """Halo of the nearest reflection or of one of its neighbours, for each index.
+
+    Parameters
+    ----------
+    square : ndarray
+        F^2 (electron^2); zero where there is no halo.
+    hkl : list of 3 ndarray
+        Miller indices of which W is the form.
+    offset : list of 3 ndarray
+        Offset of h, k, l from the reflection.
+    """
+
+    square: np.ndarray
+    hkl: list[np.ndarray]
+    offset: list[np.ndarray]
+
+
+def halos_at(
+    table: DiffuseTable, factors: FactorTable, channel: int, indices: Indices
+) -> Iterator[Halo]:
+    """Find the halos at fractional Miller indices.
+
+    Parameters
+    ----------
+    table : DiffuseTable
+        Halos.
+    factors : FactorTable
+        Structure factors.
+    channel : int
+        Number of the table of structure factors.
+    indices : tuple of 3 ndarray
+        Fractional h, k, l.
+
+    Yields
+    ------
+    Halo
+        One for each reflection of the neighbourhood.
+    """
+    nearest = [nearest_index(index) for index in indices]
+    offsets = [index - whole for index, whole in zip(indices, nearest, strict=True)]
+    exists = np.ones(indices[0].shape, dtype=bool)
+    if table.as_diffbragg:
+        h, k, l = nearest
+        exists = nearest_factor(factors, channel, (h, k, l)) != 0.0
+        exists &= _fits(factors, nearest, table.diffuse_neighbours)
+    steps = range(-table.diffuse_neighbours, table.diffuse_neighbours + 1)
+    for step in itertools.product(steps, repeat=3):
+        h, k, l = (whole + d for whole, d in zip(nearest, step, strict=True))
+        square = np.where(exists, nearest_factor(factors, channel, (h, k, l)) ** 2, 0.0)
+        yield Halo(
+            square,
+            nearest if table.as_diffbragg else [h, k, l],
+            [offset - d for offset, d in zip(offsets, step, strict=True)],
+        )
+
+
+def interpolated_squares(
+    factors: FactorTable, channel: int, indices: Indices
+) -> tuple[np.ndarray, np.ndarray]:
+    """F^2, interpolated linearly between the eight reflections around an index.
+
+    Parameters
+    ----------
+    factors, channel, indices
+        As for `halos_at`.
+
+    Returns
+    -------
+    squares : ndarray
+        F^2 (electron^2).
+    slopes : ndarray, shape (3, ...)
+        Derivatives with respect to h, k, l.
+    """
     floors = [np.floor(index) for index in indices]
     parts = [index - floor for index, floor in zip(indices, floors, strict=True)]
-    squares = np.zeros_like(indices[0])
+    squares, slopes = np.zeros_like(indices[0]), np.zeros((3, *indices[0].shape))
     for step in itertools.product((0, 1), repeat=3):
         h, k, l = (floor + d for floor, d in zip(floors, step, strict=True))
-        weight = np.ones_like(squares)
-        for part, d in zip(parts, step, strict=True):
-            weight *= part if d else 1.0 - part
-        squares += weight * nearest_factor(factors, channel, (h, k, l)) ** 2
-    moving = np.zeros_like(squares)
-    for displacement in table.displacements[shot]:
-        moving += -np.expm1(-form(displacement, list(indices)))
-    return np.asarray(table.diffuse_scale[shot] * squares * moving)
+        square = nearest_factor(factors, channel, (h, k, l)) ** 2
+        weights = [part if d else 1.0 - part for part, d in zip(parts, step, strict=True)]
+        squares += weights[0] * weights[1] * weights[2] * square
+        for axis, d in enumerate(step):
+            one, other = (weights[each] for each in range(3) if each != axis)
+            slopes[axis] += (square if d else -square) * one * other
+    return squares, slopes
 
 
 def form(matrix: np.ndarray, v: list[np.ndarray] | tuple[np.ndarray, ...]) -> np.ndarray:
@@ -110,7 +174,7 @@ def form(matrix: np.ndarray, v: list[np.ndarray] | tuple[np.ndarray, ...]) -> np
     )  # fmt: skip
 
 
-def fits(factors: FactorTable, nearest: list[np.ndarray], reach: int) -> np.ndarray:
+def _fits(factors: FactorTable, nearest: list[np.ndarray], reach: int) -> np.ndarray:
     """Whether a reflection and its neighbours are in the table."""
     inside = np.ones(nearest[0].shape, dtype=bool)
     if factors.is_constant:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.maths.interpolation import nearest_index
 from cupysim.maths.lattice_factor import METRIC
-from cupysim.models.diffuse import Diffuse, DiffuseModel
+from cupysim.models.diffuse import DiffuseModel
 from cupysim.models.diffuse_parameters import GAMMA, SIGMA
 from cupysim.models.experiment import Experiment
+from cupysim.models.mosaic_model import cartesian_axes_slope
 from cupysim.models.parameters import GROUPS
 from cupysim.models.spot_shape import size_matrix
-from cupysim.plan.diffuse import fits, form
+from cupysim.plan.diffuse import Halo, form, halos_at, interpolated_squares
 from cupysim.plan.diffuse_table import DiffuseTable
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.gradient_columns import FORMS, INDICES, LOG_SCALE, ORIGIN
 from cupysim.plan.spot_shapes import Indices
-from cupysim.plan.structure_factor import nearest_factor
 
 FORM_ELEMENTS = len(METRIC)
 """Number of different elements of a form. The kernel's columns are those of the form of halos, then
@@ -83,45 +81,27 @@ def diffuse_slopes(
     found = DiffuseSlopes.zero(indices[0])
     if table.of_rigid_cells:
         _add_rigid_cells(table, factors, channel, indices, found)
-        return found.times(table.diffuse_scale[0])
-    nearest = [nearest_index(index) for index in indices]
-    offsets = [index - whole for index, whole in zip(indices, nearest, strict=True)]
-    steps = range(-table.diffuse_neighbours, table.diffuse_neighbours + 1)
-    for step in itertools.product(steps, repeat=3):
-        h, k, l = (whole + d for whole, d in zip(nearest, step, strict=True))
-        square = nearest_factor(factors, channel, (h, k, l)) ** 2
-        at = nearest if table.as_diffbragg else [h, k, l]
-        from_it = [offset - d for offset, d in zip(offsets, step, strict=True)]
-        _add_halos(table, square, at, from_it, found)
-    if table.as_diffbragg:
-        h, k, l = nearest
-        has_halos = nearest_factor(factors, channel, (h, k, l)) != 0.0
-        has_halos &= fits(factors, nearest, table.diffuse_neighbours)
-        found = found.times(has_halos.astype(np.float64))
+    else:
+        for halo in halos_at(table, factors, channel, indices):
+            _add_halo(table, halo, found)
     return found.times(table.diffuse_scale[0])
 
 
-def _add_halos(
-    table: DiffuseTable,
-    square: np.ndarray,
-    at: list[np.ndarray],
-    offset: list[np.ndarray],
-    found: DiffuseSlopes,
-) -> None:
+def _add_halo(table: DiffuseTable, halo: Halo, found: DiffuseSlopes) -> None:
     """Add F^2 W exp(-W)/(1 + D)^2 of a reflection, for all operations."""
-    for halo, displacement, turn in zip(
+    for of_offset, of_index, turn in zip(
         table.halos[0], table.displacements[0], table.turns[0], strict=True
     ):
-        w, d = form(displacement, at), form(halo, offset)
-        value = square * w * np.exp(-w) / (1.0 + d) ** 2
-        found.value += value
-        by_halo = -2.0 * value / (1.0 + d)
-        steep = np.tensordot(halo, np.stack(offset), 1)
+        w, d = form(of_index, halo.hkl), form(of_offset, halo.offset)
+        still = halo.square * np.exp(-w) / (1.0 + d) ** 2
+        found.value += w * still
+        # W belongs to the reflection, so only D depends on h, k, l
+        by_halo = -2.0 * w * still / (1.0 + d)
+        steep = np.tensordot(of_offset, np.stack(halo.offset), 1)
         for along, slope in zip(found.along, steep, strict=True):
             along += 2.0 * by_halo * slope
-        _add_form(by_halo, turn, offset, found.forms[:FORM_ELEMENTS])
-        by_displacement = square * (1.0 - w) * np.exp(-w) / (1.0 + d) ** 2
-        _add_form(by_displacement, turn, at, found.forms[FORM_ELEMENTS:])
+        _add_form(by_halo, turn, halo.offset, found.forms[:FORM_ELEMENTS])
+        _add_form((1.0 - w) * still, turn, halo.hkl, found.forms[FORM_ELEMENTS:])
 
 
 def _add_rigid_cells(
@@ -132,17 +112,7 @@ def _add_rigid_cells(
     found: DiffuseSlopes,
 ) -> None:
     """Add F^2 (1 - exp(-W)), with F^2 interpolated, for all operations."""
-    floors = [np.floor(index) for index in indices]
-    parts = [index - floor for index, floor in zip(indices, floors, strict=True)]
-    squares, slopes = np.zeros_like(indices[0]), np.zeros((3, *indices[0].shape))
-    for step in itertools.product((0, 1), repeat=3):
-        h, k, l = (floor + d for floor, d in zip(floors, step, strict=True))
-        square = nearest_factor(factors, channel, (h, k, l)) ** 2
-        weights = [part if d else 1.0 - part for part, d in zip(parts, step, strict=True)]
-        squares += weights[0] * weights[1] * weights[2] * square
-        for axis, d in enumerate(step):
-            one, other = (weights[each] for each in range(3) if each != axis)
-            slopes[axis] += (square if d else -square) * one * other
+    squares, slopes = interpolated_squares(factors, channel, indices)
     moving, at = np.zeros_like(squares), list(indices)
     for displacement, turn in zip(table.displacements[0], table.turns[0], strict=True):
         w = form(displacement, at)
@@ -195,11 +165,14 @@ def set_diffuse_rows(rows: Mapping[str, np.ndarray], experiment: Experiment) -> 
             _set_form(rows[name], slope, first)
             if names is GAMMA and diffuse.kind is not DiffuseModel.RIGID:
                 rows[name][LOG_SCALE] = 1.0 / length
-    # phi turns the crystal after its axes are known
+    # the forms are made before the spindle turns, so phi does not change them
     for name in (*GROUPS["misset"], *GROUPS["cell"]):
         row = rows[name]
         change = row[INDICES:ORIGIN].reshape(3, 3)
-        moved = _axes_slope(diffuse, direct, change) - to_axes @ change
+        moved = -to_axes @ change
+        if diffuse.kind is not DiffuseModel.DIFFBRAGG:
+            # the axes follow the crystal
+            moved += cartesian_axes_slope(direct, change @ direct) @ np.linalg.inv(direct)
         for lengths, first in ((diffuse.gamma, 0), (diffuse.sigma, FORM_ELEMENTS)):
             squares = (2.0 * np.pi * np.array(lengths)) ** 2
             half = moved.T @ (squares[:, None] * to_axes)
@@ -215,30 +188,6 @@ def set_diffuse_rows(rows: Mapping[str, np.ndarray], experiment: Experiment) -> 
         (*GROUPS["n_cells"], *GROUPS["n_cells_off_diagonal"]), METRIC, strict=True
     ):
         rows[name][LOG_SCALE] = (1.0 if i == j else 2.0) * inverse[i, j]
-
-
-def _axes_slope(diffuse: Diffuse, direct: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """The change of the model's axes times the matrix to scattering vectors, (dX) a*, b*, c*.
-
-    The cell vectors, rows of `direct`, change by `change` times `direct`.
-    """
-    if diffuse.kind is DiffuseModel.DIFFBRAGG:
-        return np.zeros((3, 3))
-    moved = change @ direct
-    x, dx = _unit_slope(direct[0], moved[0])
-    z, dz = _unit_slope(
-        np.cross(direct[0], direct[1]),
-        np.cross(moved[0], direct[1]) + np.cross(direct[0], moved[1]),
-    )
-    dy = np.cross(dz, x) + np.cross(z, dx)
-    return np.asarray(np.stack([dx, dy, dz]) @ np.linalg.inv(direct))
-
-
-def _unit_slope(vector: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A unit vector along a vector, and its derivative."""
-    length = float(np.linalg.norm(vector))
-    unit = vector / length
-    return unit, (slope - unit * float(unit @ slope)) / length
 
 
 def _set_form(row: np.ndarray, slope: np.ndarray, first: int) -> None:
