@@ -124,6 +124,8 @@ struct SpotSection<FLAT> {
             const double beyond = larger(place, 0.0);
             density += sign * beyond * beyond;
         }
+        // beyond its end, the sum has rounding errors
+        if (std::fabs(zeta) >= sides[0] + sides[1] + sides[2]) density = 0.0;
         return volume * larger(density / (16.0 * sides[0] * sides[1] * sides[2]), 0.0);
     }
 };

@@ -65,6 +65,8 @@ def flat_section(
         sign = 1.0 - 2.0 * np.array(signs)
         density += np.prod(sign) * np.maximum(zeta + widths @ sign, 0.0) ** 2
     density /= 2.0 * np.prod(2.0 * widths, axis=1)
+    # beyond its end, the sum has rounding errors
+    density[np.abs(zeta) >= widths.sum(axis=1)] = 0.0
     volume = np.prod(np.asarray(n_cells, dtype=np.float64) ** 2 * 2.0 * half)
     return np.asarray(volume / cell_volume * np.maximum(density, 0.0))
 

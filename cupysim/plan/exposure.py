@@ -243,22 +243,44 @@ def _of_body(
     if intervals:
         nodes = [_nodes(each, intervals) for each in pixels]
         return interpolated(at(*nodes), nodes, slow, fast), intervals
-    return _refined(at, slow, fast, max(_first_intervals(body, panel, turned) for body in bodies))
+    first = max(
+        _first_intervals(
+            body, np.array(body.position) - np.array(bodies[0].position), panel, turned
+        )
+        for body in bodies
+    )
+    return _refined(at, slow, fast, first)
 
 
-def _first_intervals(body: Body, panel: Panel, turned: np.ndarray) -> int:
+def _first_intervals(body: Body, offset: np.ndarray, panel: Panel, turned: np.ndarray) -> int:
     """Number of intervals along a panel's edge that do not step over changes of the paths.
 
     For rays along a plate or needle, paths change within an angle of its thickness over its length.
+    The shadow of a body beside the sample is as wide as the body seen from there. `offset` is its
+    place relative to the sample, along the body's axes (m).
     """
     if body.attenuation * max(body.size) <= GOOD:
         return COARSE
+    extent = max(panel.n_fast * panel.edges[0], panel.n_slow * panel.edges[1])
+    away = float(np.linalg.norm(offset))
+    if (np.abs(offset) > 0.5 * np.array(body.size)).any():
+        sight = offset / away
+        across = np.diag(body.size) - np.outer(sight, sight * np.array(body.size))
+        widest, narrowest, _ = np.linalg.svd(across, compute_uv=False) / away
+        nodes = (
+            np.linspace(0.0, panel.n_slow, COARSE + 1),
+            np.linspace(0.0, panel.n_fast, COARSE + 1),
+        )
+        nearest = float((_directions(panel, *nodes) @ turned.T @ sight).max())
+        spacing = extent / (COARSE * abs(panel.close_distance))
+        if nearest < math.cos(min(0.5 * widest + spacing, math.pi)):
+            return COARSE
+        return max(COARSE, math.ceil(2.0 * extent / (abs(panel.close_distance) * narrowest)))
     angle = min(body.size) / max(body.size)
     corners = np.array([0.0, panel.n_slow]), np.array([0.0, panel.n_fast])
     across = (_directions(panel, *corners) @ turned.T)[..., int(np.argmin(body.size))]
     if across.min() > 2.0 * angle or across.max() < -2.0 * angle:
         return COARSE
-    extent = max(panel.n_fast * panel.edges[0], panel.n_slow * panel.edges[1])
     return max(COARSE, math.ceil(2.0 * extent / (abs(panel.close_distance) * angle)))
 
 
@@ -287,7 +309,8 @@ def _refined(
         if count >= FINEST:
             told = (
                 f"body: fractions are computed at {count + 1} places along the edges of a panel; "
-                "near directions along a thin body, they may be wrong (last change "
+                "near directions along a thin body, or to a small body beside the sample, they may "
+                "be wrong (last change "
                 f"{100.0 * error:.2g} %)"
             )
             warnings.warn(CupysimWarning(told), stacklevel=2)

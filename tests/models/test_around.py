@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cupysim import Body, CupysimError, Experiment, from_args, read_experiment, simulate
+from cupysim import (
+    Body,
+    CupysimError,
+    CupysimWarning,
+    Experiment,
+    from_args,
+    read_experiment,
+    simulate,
+)
 from cupysim.models.body import optical_depth
 from cupysim.models.parameters import changed
 from cupysim.plan import exposure
@@ -174,3 +182,27 @@ def test_mistakes_in_python() -> None:
         replace(from_args(WORDS), around=(CRYSTAL,))
     with pytest.raises(CupysimError, match="experiment: around"):
         replace(from_args(WORDS), body=CRYSTAL, around=(3,))
+
+
+@pytest.mark.parametrize("size", [0.05e-3, 0.2e-3])
+def test_the_shadow_of_a_body_beside_the_sample(size: float) -> None:
+    """It is where the body is, even if it is smaller than the distance of nodes, or it is told."""
+    words = WORDS.replace("-detpixels 12 -pixel 8", "-detpixels 128 -pixel 0.6")
+    lead = Body("ellipsoid", (size,) * 3, (1e-3, -0.151e-3, -0.061e-3), 1e5)
+    experiment = sample(Body("box", (1e-6,) * 3), lead, words=words)
+    exact, _ = exposure.fractions_of_angle(experiment, 0, np.float64, [10**6])
+    assert exact.min() < 0.3
+    if size < 0.1e-3:
+        with pytest.warns(CupysimWarning, match="a small body beside the sample"):
+            found, _ = exposure.fractions_of_angle(experiment, 0, np.float64)
+        return
+    found, _ = exposure.fractions_of_angle(experiment, 0, np.float64)
+    np.testing.assert_array_equal(found, exact)
+
+
+def test_a_body_on_the_other_side_needs_no_more_nodes() -> None:
+    words = WORDS.replace("-detpixels 12 -pixel 8", "-detpixels 128 -pixel 0.6")
+    lead = Body("ellipsoid", (0.05e-3,) * 3, (-1e-3, 0.0, 0.3e-3), 1e5)
+    experiment = sample(Body("box", (1e-6,) * 3), lead, words=words)
+    _, (count,) = exposure.fractions_of_angle(experiment, 0, np.float64)
+    assert count == 2 * exposure.COARSE

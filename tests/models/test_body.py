@@ -614,5 +614,6 @@ def test_thin_plates_are_not_stepped_over() -> None:
         ((2e-5, 1e-3, 1e-3), 3e3, False),  # across the beam
         ((1e-3, 1e-3, 1e-3), 3e3, False),
     ):
-        count = exposure._first_intervals(Body("box", size, attenuation=mu), panel, axes)
+        body, here = Body("box", size, attenuation=mu), np.zeros(3)
+        count = exposure._first_intervals(body, here, panel, axes)
         assert (count > exposure.COARSE) == is_fine

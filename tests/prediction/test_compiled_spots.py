@@ -102,3 +102,13 @@ def test_shells_equal_those_of_numpy(seed: int, monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_array_equal(found.hkl, expected.hkl)
     np.testing.assert_array_equal(found.amplitudes, expected.amplitudes)
     np.testing.assert_allclose(found.rays, expected.rays, atol=1e-12 * radius)
+
+
+def test_no_flat_spots_from_rounding() -> None:
+    """Boxes that the Ewald sphere does not touch have no photons, in both ways."""
+    words = (
+        "-cell 60 5 200 80.82 108.32 103.88 -default_F 100 -nodump -Na 50 -Nb 1 -Nc 2 "
+        "-oversample 1 -spot_shape flat -detpixels_x 300 -detpixels_y 200 -pixel 0.05 -distance 300 -lambda 2.5 "
+        "-misset 260.1 238.2 283.2"
+    )
+    assert len(predict_spots(make_plan(from_args(words)))) == 0
