@@ -108,7 +108,7 @@ def test_no_flat_spots_from_rounding() -> None:
     """Boxes that the Ewald sphere does not touch have no photons, in both ways."""
     words = (
         "-cell 60 5 200 80.82 108.32 103.88 -default_F 100 -nodump -Na 50 -Nb 1 -Nc 2 "
-        "-oversample 1 -spot_shape flat -detpixels_x 300 -detpixels_y 200 -pixel 0.05 -distance 300 -lambda 2.5 "
-        "-misset 260.1 238.2 283.2"
+        "-oversample 1 -spot_shape flat -detpixels_x 300 -detpixels_y 200 -pixel 0.05 "
+        "-distance 300 -lambda 2.5 -misset 260.1 238.2 283.2"
     )
     assert len(predict_spots(make_plan(from_args(words)))) == 0
