@@ -11,12 +11,8 @@ import numpy as np
 from cupysim.backends.rendered import Observer, OpenBackend, Rendered
 from cupysim.maths.arrays import array_namespace
 from cupysim.models.tolerance import Tolerance
-from cupysim.plan.gradient_columns import PHOTONS
+from cupysim.plan.contrasts import CONTRAST
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.plan.stokes_contrast import CONTRAST
-
-OF_ALL_PHOTONS = ("scale", "fluence")
-"""Parameters that also multiply the photons from matter along the beam."""
 
 if TYPE_CHECKING:
     from cupysim.backends.derivatives import Gradients
@@ -148,6 +144,5 @@ def differentiate_parts(
         shown = added if plan.plan.has_panels else added[0]
         total.photons[...] += shown
         for number, name in enumerate(plan.names):
-            if name in OF_ALL_PHOTONS:
-                total.values[number] += shown * plan.rows[0, number, PHOTONS]
+            total.values[number] += plan.path_growth.get(name, 0.0) * shown
     return replace(total, share=sum(shares) / len(shares))

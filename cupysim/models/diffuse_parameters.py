@@ -9,14 +9,13 @@ from cupysim.errors import ModelError
 from cupysim.models.diffuse import DiffuseModel
 
 if TYPE_CHECKING:
-    from cupysim.models.crystal import Crystal
     from cupysim.models.experiment import Experiment
 
 GAMMA = ("diffuse_gamma_x", "diffuse_gamma_y", "diffuse_gamma_z")
-"""Correlation lengths."""
+"""Correlation lengths (m)."""
 
 SIGMA = ("diffuse_sigma_x", "diffuse_sigma_y", "diffuse_sigma_z")
-"""Root-mean-square displacements."""
+"""Root-mean-square displacements (m)."""
 
 OF_DIFFUSE = (*GAMMA, *SIGMA)
 """Names of all these parameters."""
@@ -56,8 +55,8 @@ def current_diffuse(experiment: Experiment, name: str) -> float:
     return dict(zip(OF_DIFFUSE, (*diffuse.gamma, *diffuse.sigma), strict=True))[name]
 
 
-def with_changed_diffuse(experiment: Experiment, name: str, by: float) -> Crystal:
-    """The crystal with a parameter of its diffuse scattering changed.
+def with_changed_diffuse(experiment: Experiment, name: str, by: float) -> Experiment:
+    """The experiment with a parameter of the crystal's diffuse scattering changed.
 
     Parameters
     ----------
@@ -84,4 +83,4 @@ def with_changed_diffuse(experiment: Experiment, name: str, by: float) -> Crysta
         changed = replace(diffuse, gamma=(x, y, z))
     else:
         changed = replace(diffuse, sigma=(x, y, z))
-    return replace(experiment.crystal, diffuse=changed)
+    return replace(experiment, crystal=replace(experiment.crystal, diffuse=changed))

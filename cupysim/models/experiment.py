@@ -18,7 +18,7 @@ from cupysim.models.attenuation import Attenuator
 from cupysim.models.background import Amorphous, Water
 from cupysim.models.beam import Beam
 from cupysim.models.body import Body
-from cupysim.models.checks import assign, tuple_of
+from cupysim.models.checks import assign, finite, tuple_of
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
 from cupysim.models.decay import Decay
@@ -61,6 +61,8 @@ class Experiment:
         Background from water. By default none.
     backgrounds : sequence of Amorphous
         Amorphous matter in the beam.
+    background_scale : float
+        Factor of the photons of `water` and `backgrounds`.
     further_crystals : sequence of FurtherCrystal
         Crystals in the beam beside `crystal`; their photons add up.
     attenuators : sequence of Beamstop, FlightPath, Slab or Sphere
@@ -93,6 +95,7 @@ class Experiment:
     scan: Scan = field(default_factory=Scan)
     water: Water = field(default_factory=Water)
     backgrounds: tuple[Amorphous, ...] = ()
+    background_scale: float = 1.0
     further_crystals: tuple[FurtherCrystal, ...] = ()
     attenuators: tuple[Attenuator, ...] = ()
     body: Body | None = None
@@ -113,6 +116,7 @@ class Experiment:
             attenuators=tuple_of(Attenuator, self.attenuators, "experiment: attenuators"),
             around=tuple_of(Body, self.around, "experiment: around"),
         )
+        assign(self, background_scale=finite(self.background_scale, "experiment: background_scale"))
         check_fit(self)
 
     @property

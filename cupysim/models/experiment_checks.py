@@ -74,6 +74,11 @@ def check_fit(experiment: Experiment) -> None:
         warn_quirk(Quirk.NO_SENSOR_NO_IMAGE, effect)
     if experiment.beam.profile is not None and experiment.body is None:
         raise ModelError("beam profile: it has no effect without the body of the sample")
+    if experiment.background_scale < 0.0:
+        raise ModelError(
+            "experiment: background_scale must not be negative, got "
+            f"{experiment.background_scale:g}"
+        )
     if experiment.around and experiment.body is None:
         raise ModelError("around: there is no body of the sample that the matter surrounds")
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import dot
-from cupysim.models import diffuse_parameters as halos
+from cupysim.models import background_parameters as background
+from cupysim.models import diffuse_parameters as diffuse
 from cupysim.models import polarization_parameters as light
 from cupysim.models import sample_parameters as sample
 from cupysim.models.cell_change import with_other_cell
@@ -17,6 +18,7 @@ from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, motion_of, moved, panels_of
+from cupysim.models.parameter_families import family_of
 from cupysim.models.spot_shape import ELLIPSOIDAL
 
 DEGREE = math.pi / 180.0
@@ -35,8 +37,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "beam_centre": ("beam_fast", "beam_slow"),
     "rotation": ("rotation_x", "rotation_y", "rotation_z"),
-    "diffuse_gamma": halos.GAMMA,
-    "diffuse_sigma": halos.SIGMA,
+    "diffuse_gamma": diffuse.GAMMA,
+    "diffuse_sigma": diffuse.SIGMA,
 }  # fmt: skip
 """Names that stand for several parameters."""
 
@@ -132,6 +134,7 @@ PARAMETERS: dict[str, Parameter] = {
     "fluence": Parameter("photons/m^2", "photons/m^2", 1.0, Limit(0.99, True), told=True),
     "scale": Parameter("", "", 1.0, Limit(math.inf), varies=False),
     "crystal_scale": Parameter("", "", 1.0, Limit(0.99, True), of_crystal=True),
+    background.BACKGROUND_SCALE: Parameter("", "", 1.0, Limit(math.inf)),
     **dict.fromkeys(sample.POSITION, replace(_PLACE, told=False)),
     **dict.fromkeys((*sample.BODY_SIZES, *sample.PROFILE), _LENGTH),
     sample.ATTENUATION: Parameter("1/m", "1/mm", 1e3, Limit(0.99, True)),
@@ -141,7 +144,7 @@ PARAMETERS: dict[str, Parameter] = {
     **dict.fromkeys(light.STOKES, Parameter("", "", 1.0, Limit(2.0))),
     sample.SIZES: Parameter("", "%", 0.01, Limit(0.99, True), of_crystal=True),
     **dict.fromkeys(
-        halos.OF_DIFFUSE, Parameter("m", "A", ANGSTROM, Limit(0.99, True), of_crystal=True)
+        diffuse.OF_DIFFUSE, Parameter("m", "A", ANGSTROM, Limit(0.99, True), of_crystal=True)
     ),
 }
 """Parameters that are numbers. A new one needs an entry here, its value and its change below, and a
@@ -201,12 +204,8 @@ def current(experiment: Experiment, name: str) -> float:
         return current(experiment.only_crystal(number), name)
     if name in OF_ONE_PANEL:
         return _of_detector(experiment, name)
-    if name in sample.OF_SAMPLE:
-        return sample.current_of_sample(experiment, name)
-    if name in halos.OF_DIFFUSE:
-        return halos.current_diffuse(experiment, name)
-    if name in light.STOKES:
-        return float(light.current_stokes(experiment)[light.STOKES.index(name)])
+    if family := family_of(name):
+        return family.current(experiment, name)
     if name in GROUPS["misset"]:
         return float((crystal.misset or (0.0, 0.0, 0.0))[GROUPS["misset"].index(name)])
     if name in GROUPS["cell"]:
@@ -279,12 +278,8 @@ def without_effect(experiment: Experiment, name: str) -> str:
         return "the detector has panels; move them with shift_x:GROUP, turn_x:GROUP and so on"
     if isinstance(detector, Detector) and detector.origin is not None and name in PLACING:
         return "the detector's origin is given and overrides it"
-    if name in sample.OF_SAMPLE:
-        return sample.without_sample(experiment, name)
-    if name in halos.OF_DIFFUSE:
-        return halos.without_diffuse(experiment, name)
-    if name in light.STOKES:
-        return light.without_polarization(experiment)
+    if family := family_of(name):
+        return family.without_effect(experiment, name)
     spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
     if name in spreads and name not in (known := spread_names(experiment)):
         return f"the crystal has another mosaic model, with {', '.join(known)}"
@@ -356,12 +351,8 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
             raise ModelError(f"parameter {name!r}: {without_effect(experiment, name)}")
         mosaicity = crystal.mosaicity.changed(names.index(name), by)
         return replace(experiment, crystal=replace(crystal, mosaicity=mosaicity))
-    if name in sample.OF_SAMPLE:
-        return sample.with_changed_sample(experiment, name, by)
-    if name in halos.OF_DIFFUSE:
-        return replace(experiment, crystal=halos.with_changed_diffuse(experiment, name, by))
-    if name in light.STOKES:
-        return light.with_changed_stokes(experiment, name, by)
+    if family := family_of(name):
+        return family.changed(experiment, name, by)
     if name == "crystal_scale":
         return replace(experiment, crystal=replace(crystal, scale=crystal.scale + by))
     if name == "wavelength":

@@ -16,6 +16,16 @@ STOKES = ("stokes_q", "stokes_u")
 """Q/I and U/I of the beam."""
 
 
+def current_parameter(experiment: Experiment, name: str) -> float:
+    """Value of one of `STOKES`; see `current_stokes`."""
+    return float(current_stokes(experiment)[STOKES.index(name)])
+
+
+def without_stokes(experiment: Experiment, _: str) -> str:
+    """Reason why a Stokes parameter has no effect; see `without_polarization`."""
+    return without_polarization(experiment)
+
+
 def without_polarization(experiment: Experiment) -> str:
     """Find out why the beam has no Stokes parameters of its own.
 

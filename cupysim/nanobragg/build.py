@@ -130,6 +130,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         scan=_scan(args),
         water=Water(args.water),
         backgrounds=_backgrounds(args, beam, detector),
+        background_scale=args.background_scale,
         further_crystals=tuple(
             FurtherCrystal(
                 each.crystal,
@@ -140,6 +141,8 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         rendering=_rendering(args, mask),
         quirks=quirks,
     )
+    if "-background_scale" in seen and not (args.water > 0.0 or experiment.backgrounds):
+        raise OptionError("-background_scale", "there is no background (-water or -background)")
     if not {"-absorption", "-flight_path", "-beamstop"}.isdisjoint(seen):
         from cupysim.nanobragg.attenuators import with_attenuators
 

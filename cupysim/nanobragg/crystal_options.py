@@ -78,6 +78,9 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
     new_path("-crystals", CRYSTAL,
              "Several crystals: a file with a line of crystal options for each. Options that "
              "a line lacks are taken from the command line.", "crystals_file"),
+    number("-background_scale", CRYSTAL, "Factor of the photons of -water and -background.",
+           dest="background_scale", default="1", match=Match.EXACT, limit="not negative",
+           is_new=True),
     number("-crystal_scale", CRYSTAL, "Factor of the photons of the crystal.",
            dest="crystal_scale", default="1", match=Match.EXACT, limit="positive", is_new=True),
     number("-amorphous_thick", CRYSTAL, "Thickness along the beam of the matter of -stol.", MM,

@@ -38,7 +38,7 @@ from cupysim.storage.reading import opened
 
 OF_SHOT = frozenset({
     "-crystals", "-interpolate", "-nointerpolate", "-water", "-background", "-dump", "-nodump",
-    "-density", "-MW", "-molec", "-amorphous_thick", "-absorption", "-dose",
+    "-background_scale", "-density", "-MW", "-molec", "-amorphous_thick", "-absorption", "-dose",
     "-body", "-body_position", "-around", "-decay", "-image_dose", "-dose_before",
 })  # fmt: skip
 """Options of the group "Crystal" that a shot has once."""

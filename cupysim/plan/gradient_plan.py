@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.models.background_parameters import BACKGROUND_SCALE
 from cupysim.models.crystal_names import numbered
 from cupysim.models.domain_kinds import WHOLE
 from cupysim.models.experiment import Experiment
@@ -16,10 +17,11 @@ from cupysim.models.panel_motion import motion_of
 from cupysim.models.parameters import parameter
 from cupysim.models.polarization_parameters import STOKES
 from cupysim.models.tolerance import Tolerance
+from cupysim.plan.contrasts import background_contrast, stokes_contrast
 from cupysim.plan.culling import reason_for_exact, without_background
 from cupysim.plan.diffuse_table import NO_DIFFUSE
 from cupysim.plan.fraction_slopes import fraction_slopes
-from cupysim.plan.gradient_columns import COLUMNS, motion_rows
+from cupysim.plan.gradient_columns import COLUMNS, PHOTONS, motion_rows
 from cupysim.plan.gradient_names import FACTORS, expand
 from cupysim.plan.gradient_rows import (
     no_geometry_slopes,
@@ -30,7 +32,6 @@ from cupysim.plan.gradient_rows import (
 from cupysim.plan.kinds import KindPlan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES
-from cupysim.plan.stokes_contrast import stokes_contrast
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,13 @@ class GradientPlan:
         which they depend.
     contrasts : mapping of str to tuple of 2 RenderPlan
         For parameters on which the photons depend linearly: two plans. The difference of their
-        photons is `cupysim.plan.stokes_contrast.CONTRAST` times the derivative.
+        photons is `cupysim.plan.contrasts.CONTRAST` times the derivative.
     shares : ndarray, shape (n_tables, n_channels)
         Weights that make each table of the plan from the channels of the structure factors, see
         `StructureFactors.shares_at`.
+    path_growth : mapping of str to float
+        For parameters that multiply the photons from matter along the beam: the derivatives of the
+        logarithm of these photons.
     further : tuple of GradientPlan
         Further plans with the same parameters, whose photons and derivatives add up: of other
         crystals, sizes, settings and spindle angles, and of diffuse scattering.
@@ -76,6 +80,7 @@ class GradientPlan:
     fraction_slopes: Mapping[str, np.ndarray] = field(default_factory=dict)
     contrasts: Mapping[str, tuple[RenderPlan, RenderPlan]] = field(default_factory=dict)
     shares: np.ndarray = field(default_factory=lambda: np.ones((1, 1)))
+    path_growth: Mapping[str, float] = field(default_factory=dict)
     further: tuple[GradientPlan, ...] = ()
 
     @property
@@ -233,7 +238,16 @@ def _plan_of_crystal(
         wants_factors=FACTORS in wanted,
         fraction_slopes=fraction_slopes(experiment, single, part.angle),
         contrasts={
-            name: stokes_contrast(experiment, plan, name) for name in single if name in STOKES
+            **{name: stokes_contrast(experiment, plan, name) for name in single if name in STOKES},
+            **{
+                name: background_contrast(experiment, plan)
+                for name in single
+                if name == BACKGROUND_SCALE and plan.has_background
+            },
         },
         shares=experiment.structure_factors.shares_at(experiment.sources.wavelengths),
+        path_growth={
+            name: float(known[name][PHOTONS]) for name in single if name in ("scale", "fluence")
+        }
+        | {name: 1.0 / experiment.background_scale for name in single if name == BACKGROUND_SCALE},
     )

@@ -67,7 +67,8 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
     if isinstance(detector, Detector) and detector.curved:
         raise ModelError("matter along the beam: not possible with a curved detector")
     key = (
-        experiment.backgrounds, experiment.beam, detector, experiment.attenuators, experiment.policy
+        experiment.backgrounds, experiment.background_scale, experiment.beam, detector,
+        experiment.attenuators, experiment.policy,
     )  # fmt: skip
     kept = _last.of(key)
     if kept is not None:
@@ -85,7 +86,9 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
                 for rows in np.array_split(nodes[0], -(-len(nodes[0]) // ROWS_AT_ONCE))
             ]
         )
-        image[: panel.n_slow, : panel.n_fast] = interpolated(coarse, nodes, slow, fast)
+        # rounding errors of the interpolation would be negative photons in shadows
+        photons = np.maximum(interpolated(coarse, nodes, slow, fast), 0.0)
+        image[: panel.n_slow, : panel.n_fast] = experiment.background_scale * photons
     found.setflags(write=False)
     return _last.keep(found, key)
 

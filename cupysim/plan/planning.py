@@ -117,7 +117,8 @@ def _plan_of_crystal(experiment: Experiment) -> RenderPlan:
         )
     each, scale = Use.EACH in uses, experiment.crystal.scale
     # the scale multiplies all photons of the plan, but is for the crystal alone
-    background = _background(experiment) / scale
+    factor = experiment.background_scale / scale
+    background = factor * _background(experiment)
     rays_per_layer = oversample**2 * len(experiment.sources.wavelengths)
     counted_rays = rays_per_layer
     at_crystal = [each for each in experiment.backgrounds if each.begin is None]
@@ -135,7 +136,7 @@ def _plan_of_crystal(experiment: Experiment) -> RenderPlan:
         dmin=rendering.dmin,
         background=np.array([0.0 if each else background]),
         ray_background=np.array([background / counted_rays if each else 0.0]),
-        has_background=background != 0.0 or bool(at_crystal),
+        has_background=background != 0.0 or (bool(at_crystal) and factor > 0.0),
         photons_per_squared_electron=np.array(
             [scale * experiment.beam.photons_per_squared_electron]
         ),
@@ -145,7 +146,7 @@ def _plan_of_crystal(experiment: Experiment) -> RenderPlan:
         crystals=_crystals(experiment),
         factors=_factors(experiment),
         diffuse=diffuse_table(experiment),
-        amorphous=amorphous_table(at_crystal, experiment.n_steps // rays_per_layer / scale),
+        amorphous=amorphous_table(at_crystal, factor * (experiment.n_steps // rays_per_layer)),
         has_panels=has_panels,
         fractions=pixel_fractions(experiment),
         path_image=path_image(experiment),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 import numpy as np
 
@@ -302,6 +302,16 @@ class RenderPlan(Table):
 
     def _check_axes(self) -> None:
         check_axes(self, dict(zip(("shots", "panels", "slow", "fast"), self.shape, strict=True)))
+
+    def with_same_axes(self, **changed: Any) -> Self:
+        """Return a copy with some fields replaced; see `Table.with_same_axes`.
+
+        It is of another series if it differs in more than tolerance and further plans.
+        """
+        made = super().with_same_axes(**changed)
+        if not changed.keys() <= {"series", "crystals", "tolerance", "further"}:
+            made.__dict__.pop("series", None)
+        return made
 
     def with_crystals(self, crystals: CrystalTable) -> RenderPlan:
         """Return this plan with other crystals; axes are checked only if a shape differs."""

@@ -102,6 +102,7 @@ def refined_options(refined: Refined) -> list[str]:
         # motions of panels have no options
         *(_panel_options(experiment, detector, names) if isinstance(detector, Detector) else []),
         ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
+        ("background_scale" in names, "-background_scale", [experiment.background_scale]),
         ("phi" in names, "-phi", [degree * experiment.scan.start]),
         (bool({"fluence", "scale"} & names), "-fluence", [experiment.beam.fluence]),
     ])  # fmt: skip

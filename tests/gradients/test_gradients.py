@@ -15,6 +15,7 @@ from cupysim.backends.compiled import worker
 from cupysim.backends.compiled.host import HostEngine
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import available_backends
+from cupysim.models.background_parameters import BACKGROUND_SCALE
 from cupysim.models.diffuse_parameters import OF_DIFFUSE
 from cupysim.models.parameters import GROUPS, spread_names
 from cupysim.models.polarization_parameters import STOKES
@@ -40,7 +41,9 @@ TABLE = f"-hkl {INPUTS / 'orc.hkl'} -nodump"
 BASE = "-cell 50 60 70 80 95 100 -misset 10 20 30 -detpixels 9 -pixel 3 -lambda 1.3 -fluence 1e24"
 SOURCES = f"-sourcefile {INPUTS / 'sources5.txt'}"
 ALL = [
-    name for name in UNITS if name not in ("structure_factors", *STOKES, *OF_SAMPLE, *OF_DIFFUSE)
+    name
+    for name in UNITS
+    if name not in ("structure_factors", BACKGROUND_SCALE, *STOKES, *OF_SAMPLE, *OF_DIFFUSE)
 ]
 """Parameters that nearly all experiments have. Other files test
 those of polarization, body and diffuse scattering."""

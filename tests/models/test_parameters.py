@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from cupysim.api import from_args
 from cupysim.errors import ModelError
 from cupysim.maths.derivatives import upright_cell
+from cupysim.models.background_parameters import BACKGROUND_SCALE
 from cupysim.models.diffuse_parameters import OF_DIFFUSE
 from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current, without_effect
 from cupysim.models.sample_parameters import OF_SAMPLE
@@ -39,6 +40,8 @@ def test_one_changes_and_the_others_stay(name: str, words: str) -> None:
         rest = f"{rest} -gauss_xtal -off_diagonal_cells 0.1 0.2 0.3"
     if name in OF_SAMPLE:
         rest = f"{rest} {SAMPLE}"
+    if name == BACKGROUND_SCALE:
+        rest = f"{rest} -water 1"
     if name in OF_DIFFUSE:
         rest = f"{rest} -diffuse_gamma 11 7 16 -diffuse_sigma 0.5 0.3 0.6"
     if name in GROUPS["mosaic_spreads"]:

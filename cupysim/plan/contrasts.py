@@ -1,4 +1,4 @@
-"""Pairs of plans whose difference gives the derivative with respect to a Stokes parameter."""
+"""Pairs of plans whose difference gives a derivative: for Stokes parameters and background."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cupysim.models.polarization_parameters import STOKES, current_stokes
 from cupysim.plan.render_plan import RenderPlan
 
 CONTRAST = 0.2
-"""Difference of a parameter between two plans for a derivative. Photons depend linearly on Stokes
-parameters; for divergent beams, nearly so, because the axes of Q and U are those of the mean
-beam."""
+"""Difference of a parameter between two plans for a derivative. Photons depend linearly on the
+factor of the background and on Stokes parameters; for divergent beams, nearly so, because the axes
+of Q and U are those of the mean beam."""
 
 
 def stokes_contrast(
@@ -45,3 +45,30 @@ def stokes_contrast(
         sources = replace(plan.sources, kahn=kahn[None], polarization_axis=axes[None])
         found.append(plan.with_same_axes(sources=sources))
     return found[0], found[1]
+
+
+def background_contrast(experiment: Experiment, plan: RenderPlan) -> tuple[RenderPlan, RenderPlan]:
+    """Plans with more and with less background.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment with a background.
+    plan : RenderPlan
+        Its plan.
+
+    Returns
+    -------
+    tuple of 2 RenderPlan
+        Plans whose factors of the background differ by `CONTRAST`.
+    """
+    matter, by = plan.amorphous, 0.5 * CONTRAST / experiment.background_scale
+    more, less = (
+        plan.with_same_axes(
+            background=factor * plan.background,
+            ray_background=factor * plan.ray_background,
+            amorphous=replace(matter, molecules=factor * matter.molecules),
+        )
+        for factor in (1.0 + by, 1.0 - by)
+    )
+    return more, less

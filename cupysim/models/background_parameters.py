@@ -1,0 +1,55 @@
+"""The parameter of the background: a factor of all its photons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cupysim.errors import ModelError
+
+if TYPE_CHECKING:
+    from cupysim.models.experiment import Experiment
+
+BACKGROUND_SCALE = "background_scale"
+"""Factor of the photons of water and of other matter."""
+
+
+def without_background(experiment: Experiment, _: str) -> str:
+    """Reason why the factor has no effect; empty if it has one.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    _ : str
+        `BACKGROUND_SCALE`.
+    """
+    has_background = experiment.water.size > 0.0 or bool(experiment.backgrounds)
+    return "" if has_background else "there is no background (options -water and -background)"
+
+
+def current_background_scale(experiment: Experiment, _: str) -> float:
+    """Value of the factor."""
+    return experiment.background_scale
+
+
+def with_changed_background(experiment: Experiment, name: str, by: float) -> Experiment:
+    """The experiment with more or less background.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    name : str
+        `BACKGROUND_SCALE`.
+    by : float
+        Change of the factor.
+
+    Raises
+    ------
+    ModelError
+        If there is no background, or the factor is negative.
+    """
+    if reason := without_background(experiment, name):
+        raise ModelError(f"parameter {name!r}: it has no effect: {reason}")
+    return replace(experiment, background_scale=experiment.background_scale + by)

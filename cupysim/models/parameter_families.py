@@ -1,0 +1,58 @@
+"""Families of parameters, each with its own module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cupysim.models import background_parameters as background
+from cupysim.models import diffuse_parameters as diffuse
+from cupysim.models import polarization_parameters as light
+from cupysim.models import sample_parameters as sample
+
+if TYPE_CHECKING:
+    from cupysim.models.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Family:
+    """Parameters of one part of an experiment.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Their names.
+    current, without_effect, changed : callable
+        Functions as those of `cupysim.models.parameters`, for these names.
+    """
+
+    names: tuple[str, ...]
+    current: Callable[[Experiment, str], float]
+    without_effect: Callable[[Experiment, str], str]
+    changed: Callable[[Experiment, str, float], Experiment]
+
+
+FAMILIES = (
+    Family(
+        sample.OF_SAMPLE, sample.current_of_sample, sample.without_sample,
+        sample.with_changed_sample,
+    ),
+    Family(
+        diffuse.OF_DIFFUSE, diffuse.current_diffuse, diffuse.without_diffuse,
+        diffuse.with_changed_diffuse,
+    ),
+    Family(
+        light.STOKES, light.current_parameter, light.without_stokes, light.with_changed_stokes
+    ),
+    Family(
+        (background.BACKGROUND_SCALE,), background.current_background_scale,
+        background.without_background, background.with_changed_background,
+    ),
+)  # fmt: skip
+"""Parameters that are not in `cupysim.models.parameters` itself."""
+
+
+def family_of(name: str) -> Family | None:
+    """Family of a parameter; None if it has none."""
+    return next((family for family in FAMILIES if name in family.names), None)
