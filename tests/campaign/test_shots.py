@@ -17,6 +17,7 @@ from cupysim.campaign.definition.distributions import uniform_deviates
 from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.shots import Shot, any_rotation, draw_shot
 from cupysim.formats.nexus.series import read_truth
+from cupysim.models.diffuse_parameters import OF_DIFFUSE
 from cupysim.models.parameters import GROUPS, PARAMETERS, current
 from cupysim.models.sample_parameters import OF_SAMPLE
 from cupysim.plan.planning import make_plan
@@ -82,6 +83,8 @@ def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
             f"{base} -decay 20,1 -image_dose 3 -dose_before 1 -body box,1,1,1 "
             "-body_position 1 2 3 -beam_profile gaussian,1,2 -size_spread 10 -corrected"
         )
+    if name in OF_DIFFUSE:
+        base = f"{base} -diffuse_gamma 11 7 16 -diffuse_sigma 0.5 0.3 0.6"
     if name in GROUPS["mosaic_spreads"]:
         spreads = "-spread_abc 0.5 0.4 0.3 -spread_off_diagonal 0.1 0.05 0.02"
         base = BASE.replace("-mosaic 0.5 -mosaic_dom 3", f"-domain_model normal {spreads}")
