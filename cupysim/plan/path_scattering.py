@@ -86,8 +86,7 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
                 for rows in np.array_split(nodes[0], -(-len(nodes[0]) // ROWS_AT_ONCE))
             ]
         )
-        # rounding errors of the interpolation would be negative photons in shadows
-        photons = np.maximum(interpolated(coarse, nodes, slow, fast), 0.0)
+        photons = interpolated(coarse, nodes, slow, fast)
         image[: panel.n_slow, : panel.n_fast] = experiment.background_scale * photons
     found.setflags(write=False)
     return _last.keep(found, key)

@@ -61,9 +61,11 @@ def test_the_derivative_is_the_background(case: str, backend: str) -> None:
     found = render_gradients(experiment, BACKGROUND_SCALE, backend=backend)
     expected = without_crystal(base)
     assert expected.max() > 0.0
-    np.testing.assert_allclose(found[BACKGROUND_SCALE], expected, rtol=3 * SINGLE)
+    # in shadows, photons along the beam are rounding errors
+    limit = {"rtol": 3 * SINGLE, "atol": 1e-12 * expected.max()}
+    np.testing.assert_allclose(found[BACKGROUND_SCALE], expected, **limit)
     image = simulate(experiment, backend=backend).array
-    np.testing.assert_allclose(found.photons, image, rtol=3 * SINGLE)
+    np.testing.assert_allclose(found.photons, image, **limit)
 
 
 @pytest.mark.parametrize("case", CASES)
