@@ -113,6 +113,29 @@ CUPYSIM_FUNCTION bool is_accepted(const Rejection& trial, float count, double pe
     return !(u > static_cast<float>(peak * std::exp(bounded)));
 }
 
+// ---- normal deviates ---------------------------------------------------------
+
+// A normal deviate by the polar method, section 7.2. Every second deviate is kept for the next call. `next` gives
+// uniform deviates.
+template <class Next>
+CUPYSIM_FUNCTION float gaussian(std::int64_t& has_spare, double& spare, Next next) {
+    if (has_spare) {
+        has_spare = 0;
+        return static_cast<float>(spare);
+    }
+    float first, second, radius;
+    do {
+        first = static_cast<float>(2.0 * next() - 1.0);
+        second = static_cast<float>(2.0 * next() - 1.0);
+        radius = first * first + second * second;
+    } while (!(radius > 0.0f && radius < 1.0f));
+    const double length = radius;
+    const float factor = static_cast<float>(std::sqrt(-2.0 * std::log(length) / length));
+    spare = first * factor;
+    has_spare = 1;
+    return second * factor;
+}
+
 // ---- deviates in blocks -----------------------------------------------------
 
 // Deviates of a state, drawn ahead.
@@ -192,6 +215,25 @@ class Deviates {
         }
     }
 
+    // A normal deviate, as from `gaussian`.
+    CUPYSIM_FUNCTION float normal() {
+        if (state.has_spare) {
+            state.has_spare = 0;
+            return static_cast<float>(state.spare);
+        }
+        for (;;) {
+            advance(2);
+            if (at + 2 > end) return gaussian(state.has_spare, state.spare, [&] { return next(); });
+            if (at < first_pair || at >= end_of_pairs || (at - first_pair) % 2 != 0) add_pairs();
+            const int i = (at - first_pair) / 2;
+            at += 2;
+            if (!(radii[i] > 0.0f && radii[i] < 1.0f)) continue;
+            state.spare = firsts[i] * factors[i];
+            state.has_spare = 1;
+            return seconds[i] * factors[i];
+        }
+    }
+
     // Brings the state to that after the last deviate that was used.
     void finish() {
         if (!is_ahead) return;
@@ -202,7 +244,7 @@ class Deviates {
     }
 
   private:
-    static constexpr int TRIALS_AT_ONCE = 64;
+    static constexpr int TRIALS_AT_ONCE = 64, PAIRS_AT_ONCE = 32;
     // Trials that are computed together, before it is known which one is accepted.
     static constexpr int TRIALS = 2;
     // Errors of logarithms of deviates and of their limits are together below 1e-5.
@@ -223,8 +265,39 @@ class Deviates {
     // of each deviate of the block: y = tan(pi u), log(0.9 (1 + y^2)), and -log u
     float tangents[BLOCK + TRIALS_AT_ONCE], peaks[BLOCK + TRIALS_AT_ONCE], logs[BLOCK + TRIALS_AT_ONCE];
 
+    // pairs of deviates between two places: 2 u - 1 of both, the sum of their squares, and the factor of normal deviates
+    int first_pair = 0, end_of_pairs = 0;
+    float firsts[PAIRS_AT_ONCE], seconds[PAIRS_AT_ONCE], radii[PAIRS_AT_ONCE], factors[PAIRS_AT_ONCE];
+
+    // Computes pairs from the present place on.
+    CUPYSIM_OUTLINE void add_pairs() {
+        const std::uint64_t* const entries = block->entries + at;
+        double exact[PAIRS_AT_ONCE];
+        FOR_SOME_LANES(i, PAIRS_AT_ONCE) {
+            const double one = deviate_of(value_of(entries[2 * i])), other = deviate_of(value_of(entries[2 * i + 1]));
+            firsts[i] = static_cast<float>(2.0 * one - 1.0);
+            seconds[i] = static_cast<float>(2.0 * other - 1.0);
+            radii[i] = firsts[i] * firsts[i] + seconds[i] * seconds[i];
+        }
+        int n_unsure = 0;
+#pragma omp simd reduction(+ : n_unsure)
+        for (int i = 0; i < PAIRS_AT_ONCE; ++i) {
+            const bool is_inside = radii[i] > 0.0f && radii[i] < 1.0f;
+            const double length = is_inside ? static_cast<double>(radii[i]) : 0.5;
+            exact[i] = square_root(-2.0 * log_of(length) / length);
+            factors[i] = static_cast<float>(exact[i]);
+            n_unsure += rounds_surely(exact[i]) ? 0 : 1;
+        }
+        for (int i = 0; n_unsure > 0 && i < PAIRS_AT_ONCE; ++i) {
+            const double length = radii[i];
+            if (!rounds_surely(exact[i])) factors[i] = static_cast<float>(std::sqrt(-2.0 * std::log(length) / length));
+        }
+        first_pair = at;
+        end_of_pairs = at + 2 * PAIRS_AT_ONCE;
+    }
+
     CUPYSIM_OUTLINE void refill() {
-        at = n_trials = 0;
+        at = n_trials = first_pair = end_of_pairs = 0;
         if (!is_ahead) {
             if (state.seed <= 0 || state.seed >= MODULUS || state.last <= 0) {
                 const auto value = next_value(state.seed, state.last, state.table);
@@ -302,27 +375,6 @@ class Deviates {
 
 // ---- photon noise -----------------------------------------------------------
 
-// A normal deviate by the polar method, section 7.2. Every second deviate is kept for the next call. `next` gives
-// uniform deviates.
-template <class Next>
-CUPYSIM_FUNCTION float gaussian(std::int64_t& has_spare, double& spare, Next next) {
-    if (has_spare) {
-        has_spare = 0;
-        return static_cast<float>(spare);
-    }
-    float first, second, radius;
-    do {
-        first = static_cast<float>(2.0 * next() - 1.0);
-        second = static_cast<float>(2.0 * next() - 1.0);
-        radius = first * first + second * second;
-    } while (!(radius > 0.0f && radius < 1.0f));
-    const double length = radius;
-    const float factor = static_cast<float>(std::sqrt(-2.0 * std::log(length) / length));
-    spare = first * factor;
-    has_spare = 1;
-    return second * factor;
-}
-
 // For means below DIRECT_BELOW, deviates are multiplied. For means above GAUSSIAN_ABOVE, normal deviates are drawn.
 constexpr float DIRECT_BELOW = 12.0f, GAUSSIAN_ABOVE = 1.0e6f;
 
@@ -389,7 +441,7 @@ CUPYSIM_FUNCTION void draw_stream(NoiseState& state, const float* expected, std:
                 count = deviates.multiply(mean);
             } else if (mean > GAUSSIAN_ABOVE) {
                 const double width = std::sqrt(static_cast<double>(mean));
-                const float deviate = gaussian(state.has_spare, state.spare, [&] { return deviates.next(); });
+                const float deviate = deviates.normal();
                 count = static_cast<float>(mean + width * deviate);
             } else {
                 if (has_trials) {
