@@ -51,8 +51,8 @@ CUPYSIM_FUNCTION double factor_at(const FactorTable<Double>& table, double h, do
     }
 }
 
-// Visits the reflections that have halos at the indices of a block. The arguments of `visit` are F^2, the indices for W,
-// and the offsets from the reflections.
+// Visits the reflections that have halos at the indices of a block. The arguments of `visit` are F^2, the indices for
+// W, and the offsets from the reflections.
 template <Factors factors, class Visit>
 CUPYSIM_FUNCTION void for_halos(const Launch& launch, const FactorTable<Double>& table, const BlockIndices& at,
                                 Visit visit) {

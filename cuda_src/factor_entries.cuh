@@ -1,5 +1,6 @@
 // Derivatives of photons with respect to structure factors: for each pixel a short list of places in the
-// tables, each with dI/dF there. Tables of channels follow each other. With F_cell = sum of weights times table entries,
+// tables, each with dI/dF there. Tables of channels follow each other. With F_cell = sum of weights times table
+// entries,
 //     dT/dF = 2 F_cell weight F_latt^2 w.
 #pragma once
 #include "render_block.cuh"

@@ -1,7 +1,7 @@
 // Photons of a pixel and their derivatives with respect to parameters, in double precision.
 //
-// All parameters act through few intermediates: Miller indices, the position of the panel, wavelengths,
-// numbers of cells, the mosaic spread, and the forms of halos. The derivatives of a pixel's photons with respect to them are its
+// All parameters act through few intermediates: Miller indices, the position of the panel, wavelengths, numbers of
+// cells, the mosaic spread, and the forms of halos. The derivatives of a pixel's photons with respect to them are its
 // columns. They are summed over the steps. At the end, the Jacobian of the intermediates with respect to the
 // parameters multiplies them, so more parameters cost little. Factors that vary within a pixel multiply each
 // term (`EACH`). With T = F_cell^2 F_latt^2 w, a term of the sum:
@@ -14,9 +14,9 @@
 namespace cupysim {
 
 // Columns. INDICES: with respect to E of (h, k, l) -> (1 + E) (h, k, l), row by row. ORIGIN to NORMAL: origin
-// of the panel, distance of its plane, its fast, slow and normal vectors. WAVELENGTH: that of the beam. The columns from
-// FORMS on exist for diffuse scattering only, so that they need no registers otherwise: the elements of the form of
-// halos, then of displacements, and the logarithm of the scale.
+// of the panel, distance of its plane, its fast, slow and normal vectors. WAVELENGTH: that of the beam. The
+// columns from FORMS on exist for diffuse scattering only, so that they need no registers otherwise: the elements
+// of the form of halos, then of displacements, and the logarithm of the scale.
 enum Column {
     INDICES = 0,
     ORIGIN = 9,

@@ -67,8 +67,8 @@ class PixelNoise {
         return count_tried(mean);
     }
 
-    // Draws trials from a Lorentzian until one is accepted, as `Deviates::reject`. Logarithms decide, unless the rounding
-    // of the C program could change the decision.
+    // Draws trials from a Lorentzian until one is accepted, as `Deviates::reject`. Logarithms decide, unless the
+    // rounding of the C program could change the decision.
     CUPYSIM_FUNCTION float count_tried(float mean) {
         const double m = mean;
         const float width = static_cast<float>(std::sqrt(2.0 * m));

@@ -5,8 +5,8 @@
 
 namespace cupysim {
 
-// From this number of half waves on, the closed form of the cosine transform loses no digits. NumPy uses a quadrature for
-// longer waves; a series can be vectorised.
+// From this number of half waves on, the closed form of the cosine transform loses no digits. NumPy uses a quadrature
+// for longer waves; a series can be vectorised.
 constexpr double SHORT_WAVE = 1.25;
 
 // Number of terms of this series. The next term is below 1e-16.

@@ -8,8 +8,8 @@
 
 namespace cupysim {
 
-// Smallest cosine between a ray and a panel's normal, as in `cupysim/prediction/panel_place.py`. More inclined rays do not
-// meet the panel.
+// Smallest cosine between a ray and a panel's normal, as in `cupysim/prediction/panel_place.py`. More inclined rays
+// do not meet the panel.
 constexpr double GRAZING = 1e-9;
 
 // `cupysim/backends/compiled/records.py` reads these structs.

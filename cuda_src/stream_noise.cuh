@@ -265,11 +265,12 @@ class Deviates {
     // of each deviate of the block: y = tan(pi u), log(0.9 (1 + y^2)), and -log u
     float tangents[BLOCK + TRIALS_AT_ONCE], peaks[BLOCK + TRIALS_AT_ONCE], logs[BLOCK + TRIALS_AT_ONCE];
 
-    // pairs of deviates between two places: 2 u - 1 of both, the sum of their squares, and the factor of normal deviates
+    // pairs of deviates between two places: 2 u - 1 of both, the sum of their squares, the factor of normal deviates
     int first_pair = 0, end_of_pairs = 0;
     float firsts[PAIRS_AT_ONCE], seconds[PAIRS_AT_ONCE], radii[PAIRS_AT_ONCE], factors[PAIRS_AT_ONCE];
 
-    // Computes pairs from the present place on.
+    // Computes pairs from the present place on, also beyond the end of the block.
+    static_assert(2 * PAIRS_AT_ONCE <= DeviateBlock::PADDING, "the block has places for all pairs");
     CUPYSIM_OUTLINE void add_pairs() {
         const std::uint64_t* const entries = block->entries + at;
         double exact[PAIRS_AT_ONCE];

@@ -177,7 +177,7 @@ def _thick_sensor(plan: RenderPlan) -> str:
 
 
 def _background(experiment: Experiment) -> str:
-    if experiment.water.size == 0.0 or experiment.beam.fluence == 0.0:
+    if 0.0 in (experiment.water.size, experiment.background_scale, experiment.beam.fluence):
         return ""
     factor = experiment.beam.photons_per_squared_electron / experiment.n_steps
     if abs(factor - 1.0) < NOTICEABLE:

@@ -14,7 +14,7 @@ BACKGROUND_SCALE = "background_scale"
 """Factor of the photons of water and of other matter."""
 
 
-def without_background(experiment: Experiment, _: str) -> str:
+def reason_for_no_background(experiment: Experiment, _: str) -> str:
     """Reason why the factor has no effect; empty if it has one.
 
     Parameters
@@ -50,6 +50,6 @@ def with_changed_background(experiment: Experiment, name: str, by: float) -> Exp
     ModelError
         If there is no background, or the factor is negative.
     """
-    if reason := without_background(experiment, name):
+    if reason := reason_for_no_background(experiment, name):
         raise ModelError(f"parameter {name!r}: it has no effect: {reason}")
     return replace(experiment, background_scale=experiment.background_scale + by)

@@ -115,8 +115,8 @@ class Experiment:
             ),
             attenuators=tuple_of(Attenuator, self.attenuators, "experiment: attenuators"),
             around=tuple_of(Body, self.around, "experiment: around"),
+            background_scale=finite(self.background_scale, "experiment: background_scale"),
         )
-        assign(self, background_scale=finite(self.background_scale, "experiment: background_scale"))
         check_fit(self)
 
     @property

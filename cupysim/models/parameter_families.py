@@ -43,11 +43,12 @@ FAMILIES = (
         diffuse.with_changed_diffuse,
     ),
     Family(
-        light.STOKES, light.current_parameter, light.without_stokes, light.with_changed_stokes
+        light.STOKES, light.current_stokes_parameter, light.without_stokes,
+        light.with_changed_stokes,
     ),
     Family(
         (background.BACKGROUND_SCALE,), background.current_background_scale,
-        background.without_background, background.with_changed_background,
+        background.reason_for_no_background, background.with_changed_background,
     ),
 )  # fmt: skip
 """Parameters that are not in `cupysim.models.parameters` itself."""

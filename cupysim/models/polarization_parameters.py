@@ -16,7 +16,7 @@ STOKES = ("stokes_q", "stokes_u")
 """Q/I and U/I of the beam."""
 
 
-def current_parameter(experiment: Experiment, name: str) -> float:
+def current_stokes_parameter(experiment: Experiment, name: str) -> float:
     """Value of one of `STOKES`; see `current_stokes`."""
     return float(current_stokes(experiment)[STOKES.index(name)])
 

@@ -21,7 +21,7 @@ def background_text(matter: Amorphous) -> str:
 
 
 def sample_texts(experiment: Experiment) -> list[str]:
-    """Body, profile of the beam, and decay."""
+    """Body, profile of the beam, decay, and the factor of the background."""
     profile, decay = experiment.beam.profile, experiment.decay
     found = []
     for number, body in enumerate(experiment.bodies):
@@ -43,6 +43,8 @@ def sample_texts(experiment: Experiment) -> list[str]:
             f"decay: {1e-6 * decay.dose:g} MGy after {1e-6 * decay.dose_before:g} MGy, half dose "
             f"{1e-6 * decay.half_dose:g} MGy, B grows by {1e26 * decay.b_per_gray:g} A^2/MGy"
         )
+    if experiment.background_scale != 1.0:
+        found.append(f"factor of the background: {experiment.background_scale:g}")
     return found
 
 

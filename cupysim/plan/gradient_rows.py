@@ -6,7 +6,7 @@ import numpy as np
 
 from cupysim.maths.arrays import dot
 from cupysim.maths.derivatives import cross_matrix, panel_slopes, turning_axes, upright_cell
-from cupysim.models.background_parameters import BACKGROUND_SCALE, without_background
+from cupysim.models.background_parameters import BACKGROUND_SCALE, reason_for_no_background
 from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.detector import Detector
 from cupysim.models.diffuse_parameters import OF_DIFFUSE, without_diffuse
@@ -76,7 +76,7 @@ def parameter_rows(
     for name in OF_DIFFUSE:
         if lacking := without_diffuse(experiment, name):
             unavailable[name] = lacking
-    if no_background := without_background(experiment, BACKGROUND_SCALE):
+    if no_background := reason_for_no_background(experiment, BACKGROUND_SCALE):
         unavailable[BACKGROUND_SCALE] = no_background
     elif experiment.background_scale == 0.0:
         unavailable[BACKGROUND_SCALE] = "it is zero"

@@ -108,11 +108,12 @@ def constant_term_weights(plan: RenderPlan, shot: int, panel: int) -> np.ndarray
         The weights; None if they differ between some trial rays.
     """
     ways = np.array([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.6, 0.0, -0.8], [-0.28, -0.96, 0.0]])
-    airpath, direction = np.array([0.01, 0.1, 0.5, 2.0]), (ways[:, 0], ways[:, 1], ways[:, 2])
-    found = np.array([
-        term_weight(plan, RayPath(shot, panel, source, 0, airpath, direction))[0]
-        for source in range(len(plan.sources.channel))
-    ])  # fmt: skip
+    n_sources, n_ways = len(plan.sources.channel), len(ways)
+    x, y, z = np.tile(ways, (n_sources, 1)).T
+    airpath = np.tile([0.01, 0.1, 0.5, 2.0], n_sources)
+    source = np.repeat(np.arange(n_sources), n_ways)
+    weight, _ = term_weight(plan, RayPath(shot, panel, source, 0, airpath, (x, y, z)))
+    found = weight.reshape(n_sources, n_ways)
     return found[:, 0] if (found == found[:, :1]).all() else None
 
 

@@ -37,6 +37,8 @@ def compiled_sums(reflections: ReflectionsOfPanel, weights: np.ndarray, fewest: 
     search = np.zeros((), dtype=spot_library.spot_search())
     search["hkl"], search["squares"] = hkl.ctypes.data, squares.ctypes.data
     search["n_channels"], search["n_reflections"] = squares.shape
+    if fewest > 0.0 and (limits := reflections.limits) is not None:
+        steps["bound_scale"], steps["bound_width"] = limits
     search["steps"], search["n_steps"] = steps.ctypes.data, len(steps)
     shape = plan.crystals.shape
     is_distance = SPOT_SHAPES[shape].measure is Measure.DISTANCE
@@ -77,9 +79,8 @@ def _step_records(reflections: ReflectionsOfPanel, weights: np.ndarray) -> np.nd
         records["volume"] = np.abs(np.linalg.det(steps.cells))
     records["beam"] = steps.incident * steps.wavenumbers[:, None]
     records["wavenumber"], records["reach"] = steps.wavenumbers, reflections.reach
-    records["polarization"] = reflections.forms[steps.sources]
+    if plan.sources.polarized:
+        records["polarization"] = reflections.forms[steps.sources]
     records["weight"] = weights[steps.sources]
     records["channel"] = plan.sources.channel[steps.sources]
-    if reflections.limits is not None:
-        records["bound_scale"], records["bound_width"] = reflections.limits
     return records

@@ -102,8 +102,10 @@ class ReflectionsOfPanel:
         polar = largest_polarization(plan)
         is_fraction = plan.capture_use is Use.EACH and not plan.panels.absorbs_all
         captured = 1.0 if is_fraction else float(plan.panels.n_layers)
-        weights = [largest_term_weight(plan, self.shot, source) for source in steps.sources]
-        scale = (1.0 + ROUNDING) * polar * captured * np.array(weights) / steps.wavenumbers**2
+        sources = range(len(plan.sources.channel))
+        weights = np.array([largest_term_weight(plan, self.shot, source) for source in sources])
+        largest = polar * captured * weights[steps.sources]
+        scale = (1.0 + ROUNDING) * largest / steps.wavenumbers**2
         return scale * limits[0], limits[1]
 
     @cached_property

@@ -62,7 +62,7 @@ def sum_steps(reflections: ReflectionsOfPanel, fewest: float = 0.0) -> StepSums:
         Sums, computed by the compiled library if it has sections of this shape, and the terms of a
         source have one weight. Sums in NumPy differ by rounding.
     """
-    if reflections.limits is None:
+    if fewest > 0.0 and reflections.limits is None:
         fewest = 0.0
     plan = reflections.plan
     weights = constant_term_weights(plan, reflections.shot, reflections.panel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,5 +165,9 @@ def test_the_option(run: Run) -> None:
 
 
 def test_files_keep_it(run: Run, tmp_path: Path) -> None:
-    run(f"{WORDS} -water 20 -background_scale 0.25 -h5file a.h5")
+    outcome = run(f"{WORDS} -water 20 -background_scale 0.25 -h5file a.h5")
+    assert "factor of the background: 0.25" in outcome.out
     assert read_experiment(tmp_path / "a.h5").background_scale == 0.25
+    told = run("info a.h5").out
+    assert re.search(r"factor of the background +0\.25", told), told
+    assert "factor of the background" not in run(f"{WORDS} -water 20 -h5file b.h5").out
