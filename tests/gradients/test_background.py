@@ -18,11 +18,14 @@ from cupysim import (
     render_gradients,
     simulate,
 )
+from cupysim.advice.quirk_effects import quirk_effects
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.definition.shots import draw_shot
 from cupysim.errors import CupysimError, ModelError
 from cupysim.models.background_parameters import BACKGROUND_SCALE
 from cupysim.models.parameters import changed, current
+from cupysim.plan.planning import make_plan
+from cupysim.quirks import Quirk
 from cupysim.refine.fit import refine
 from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.observation import Observation
@@ -162,6 +165,14 @@ def test_the_option(run: Run) -> None:
     ):
         outcome = run(f"{WORDS} {words}")
         assert (outcome.status, told in outcome.err) == (9, True), outcome.err
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_only_a_background_with_photons_has_a_wrong_scale(scale: float) -> None:
+    words = f"{WORDS} -water 20 -phisteps 4 -osc 1 -background_scale {scale}"
+    experiment = from_args(words.replace("-corrected", ""))
+    told = quirk_effects(experiment, make_plan(experiment))
+    assert (Quirk.WATER_SCALE in told) == (scale > 0.0)
 
 
 def test_files_keep_it(run: Run, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from cupysim.models.spot_shape import Shape
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.weights import constant_term_weights
 from cupysim.prediction import spot_library
 from cupysim.prediction.compiled_sums import has_sections
 from cupysim.prediction.ewald_shell import Shell
@@ -61,13 +62,16 @@ def test_spots_equal_those_of_numpy(
 def test_spots_of_several_wavelengths_equal_those_of_numpy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each wavelength has its own structure factors, some of which are zero."""
+    """Each wavelength has its own brightness and structure factors, some of which are zero."""
     experiment = from_args(f"{COMMON} -dispersion 2 -dispsteps 3 -polar 0.7 -corrected")
     random = np.random.default_rng(3)
     tables = random.uniform(50.0, 150.0, (3, 41, 51, 61)) * (random.random((3, 41, 51, 61)) > 0.4)
     parts = [StructureFactors(table=each, first=(-20, -25, -30), default=0.0) for each in tables]
     factors = StructureFactors.at_wavelengths(list(experiment.sources.wavelengths), parts)
-    plan = make_plan(replace(experiment, structure_factors=factors))
+    alike = make_plan(replace(experiment, structure_factors=factors))
+    weights = random.uniform(0.2, 1.8, alike.sources.weight.shape)
+    plan = replace(alike, sources=replace(alike.sources, weight=weights))
+    np.testing.assert_array_equal(constant_term_weights(plan, 0, 0), weights[0])
     fewest = float(np.median(predict_spots(plan)["photons"])) * 1.00001
     for needed in (0.0, fewest):
         assert_alike(predict_spots(plan, fewest=needed), without_library(monkeypatch, plan, needed))
