@@ -51,8 +51,15 @@ CUPYSIM_FUNCTION double factor_at(const FactorTable<Double>& table, double h, do
     }
 }
 
-// Visits the reflections that have halos at the indices of a block. The arguments of `visit` are F^2, the indices for
-// W, and the offsets from the reflections.
+// Halo of a reflection of a block.
+struct Halo {
+    double factor[LANES];  // F, divided by the largest one; zero where there is no halo
+    double reflection[3][LANES];
+    const double (*at)[LANES];  // indices for W
+    double offset[3][LANES];  // from the reflection
+};
+
+// Visits the halos at the indices of a block.
 template <Factors factors, class Visit>
 CUPYSIM_FUNCTION void for_halos(const Launch& launch, const FactorTable<Double>& table, const BlockIndices& at,
                                 Visit visit) {
@@ -68,27 +75,29 @@ CUPYSIM_FUNCTION void for_halos(const Launch& launch, const FactorTable<Double>&
     const int reach = static_cast<int>(launch.diffuse_neighbours), edge = 2 * reach + 1;
     for (int number = 0; number < edge * edge * edge; ++number) {
         const double h = number / (edge * edge) - reach, k = number / edge % edge - reach, l = number % edge - reach;
-        double square[LANES], there[3][LANES], offset[3][LANES];
+        Halo halo;
+        auto &there = halo.reflection, &offset = halo.offset;
         FOR_LANES(i) {
             there[0][i] = at.nearest[0][i] + h, offset[0][i] = at.offset[0][i] - h;
             there[1][i] = at.nearest[1][i] + k, offset[1][i] = at.offset[1][i] - k;
             there[2][i] = at.nearest[2][i] + l, offset[2][i] = at.offset[2][i] - l;
-            const double factor = factor_at<factors>(table, there[0][i], there[1][i], there[2][i]);
-            square[i] = exists[i] * factor * factor;
+            halo.factor[i] = exists[i] * factor_at<factors>(table, there[0][i], there[1][i], there[2][i]);
         }
-        visit(square, launch.as_diffbragg ? at.nearest : there, offset);
+        halo.at = launch.as_diffbragg ? at.nearest : there;
+        visit(halo);
     }
 }
 
-// Adds F^2 times the sum over the operations of W exp(-W)/(1 + D)^2.
-CUPYSIM_FUNCTION void add_halos(const Launch& launch, const double square[LANES], const double (*at)[LANES],
-                                const double (*offset)[LANES], double sum[LANES]) {
+// Adds `strength` times the sum over the operations of W exp(-W)/(1 + D)^2.
+CUPYSIM_FUNCTION void add_halo(const Launch& launch, const double strength[LANES], const Halo& halo,
+                               double sum[LANES]) {
+    const auto *at = halo.at, *offset = halo.offset;
     for (Int number = 0; number < launch.n_operations; ++number) {
         const DiffuseOperation operation = launch.diffuse_operations[number];
         FOR_LANES(i) {
             const double w = quadratic_form(operation.displacement, at[0][i], at[1][i], at[2][i]);
             const double d = 1.0 + quadratic_form(operation.halo, offset[0][i], offset[1][i], offset[2][i]);
-            sum[i] += square[i] * w * exp_minus(w) / (d * d);
+            sum[i] += strength[i] * w * exp_minus(w) / (d * d);
         }
     }
 }
@@ -99,28 +108,61 @@ struct InterpolatedSquares {
     double along[3][LANES];
 };
 
+// One of the eight reflections around the indices of a block.
+struct Corner {
+    double factor[LANES];  // F, divided by the largest one
+    double reflection[3][LANES];
+    double weight[3][LANES];  // along each axis
+    double slope[3];  // of the weight: x at 1 and 1 - x at 0
+};
+
+// Visits the eight reflections around the indices of a block.
+template <Factors factors, class Visit>
+CUPYSIM_FUNCTION void for_corners(const FactorTable<Double>& table, const BlockIndices& at, Visit visit) {
+    for (int number = 0; number < 8; ++number) {
+        const double step[3] = {static_cast<double>(number & 1), static_cast<double>(number >> 1 & 1),
+                                static_cast<double>(number >> 2)};
+        Corner corner;
+        for (int axis = 0; axis < 3; ++axis) {
+            corner.slope[axis] = 2.0 * step[axis] - 1.0;
+            FOR_LANES(i) {
+                const double back = at.offset[axis][i] < 0.0 ? 1.0 : 0.0;
+                corner.weight[axis][i] = 1.0 - step[axis] + corner.slope[axis] * (at.offset[axis][i] + back);
+                corner.reflection[axis][i] = at.nearest[axis][i] - back + step[axis];
+            }
+        }
+        const auto& there = corner.reflection;
+        FOR_LANES(i) corner.factor[i] = factor_at<factors>(table, there[0][i], there[1][i], there[2][i]);
+        visit(corner);
+    }
+}
+
 // Interpolates F^2 linearly between the eight reflections around an index.
 template <Factors factors>
 CUPYSIM_FUNCTION void interpolate_squares(const FactorTable<Double>& table, const BlockIndices& at,
                                           InterpolatedSquares& found) {
     FOR_LANES(i) found.value[i] = found.along[0][i] = found.along[1][i] = found.along[2][i] = 0.0;
-    for (int corner = 0; corner < 8; ++corner) {
-        const double h = corner & 1, k = (corner >> 1) & 1, l = corner >> 2;
-        // the weight of a corner is x at 1 and 1 - x at 0
-        const double sign_h = 2.0 * h - 1.0, sign_k = 2.0 * k - 1.0, sign_l = 2.0 * l - 1.0;
+    for_corners<factors>(table, at, [&](const Corner& corner) {
         FOR_LANES(i) {
-            const double back_h = at.offset[0][i] < 0.0 ? 1.0 : 0.0, back_k = at.offset[1][i] < 0.0 ? 1.0 : 0.0,
-                         back_l = at.offset[2][i] < 0.0 ? 1.0 : 0.0;
-            const double of_h = 1.0 - h + sign_h * (at.offset[0][i] + back_h),
-                         of_k = 1.0 - k + sign_k * (at.offset[1][i] + back_k),
-                         of_l = 1.0 - l + sign_l * (at.offset[2][i] + back_l);
-            const double factor = factor_at<factors>(table, at.nearest[0][i] - back_h + h,
-                                                     at.nearest[1][i] - back_k + k, at.nearest[2][i] - back_l + l);
-            const double square = factor * factor;
+            const double of_h = corner.weight[0][i], of_k = corner.weight[1][i], of_l = corner.weight[2][i];
+            const double square = corner.factor[i] * corner.factor[i];
             found.value[i] += of_h * of_k * of_l * square;
-            found.along[0][i] += sign_h * of_k * of_l * square;
-            found.along[1][i] += sign_k * of_h * of_l * square;
-            found.along[2][i] += sign_l * of_h * of_k * square;
+            found.along[0][i] += corner.slope[0] * of_k * of_l * square;
+            found.along[1][i] += corner.slope[1] * of_h * of_l * square;
+            found.along[2][i] += corner.slope[2] * of_h * of_k * square;
+        }
+    });
+}
+
+// Sum over the operations of 1 - exp(-W), for rigid cells.
+CUPYSIM_FUNCTION void moving_share(const Launch& launch, const BlockIndices& at, double moving[LANES]) {
+    FOR_LANES(i) moving[i] = 0.0;
+    for (Int number = 0; number < launch.n_operations; ++number) {
+        const DiffuseOperation operation = launch.diffuse_operations[number];
+        FOR_LANES(i) {
+            moving[i] +=
+                1.0 - exp_minus(quadratic_form(operation.displacement, at.nearest[0][i] + at.offset[0][i],
+                                               at.nearest[1][i] + at.offset[1][i], at.nearest[2][i] + at.offset[2][i]));
         }
     }
 }
@@ -131,15 +173,7 @@ CUPYSIM_FUNCTION void rigid_terms(const Launch& launch, const FactorTable<Double
                                   double sum[LANES]) {
     double moving[LANES];
     InterpolatedSquares squares;
-    FOR_LANES(i) moving[i] = 0.0;
-    for (Int number = 0; number < launch.n_operations; ++number) {
-        const DiffuseOperation operation = launch.diffuse_operations[number];
-        FOR_LANES(i) {
-            moving[i] +=
-                1.0 - exp_minus(quadratic_form(operation.displacement, at.nearest[0][i] + at.offset[0][i],
-                                               at.nearest[1][i] + at.offset[1][i], at.nearest[2][i] + at.offset[2][i]));
-        }
-    }
+    moving_share(launch, at, moving);
     interpolate_squares<factors>(table, at, squares);
     FOR_LANES(i) sum[i] = squares.value[i] * moving[i];
 }
@@ -153,10 +187,11 @@ CUPYSIM_FUNCTION void diffuse_terms(const Launch& launch, const FactorTable<Doub
         return;
     }
     FOR_LANES(i) sum[i] = 0.0;
-    for_halos<factors>(launch, table, at,
-                       [&](const double square[LANES], const double (*there)[LANES], const double (*offset)[LANES]) {
-                           add_halos(launch, square, there, offset, sum);
-                       });
+    for_halos<factors>(launch, table, at, [&](const Halo& halo) {
+        double square[LANES];
+        FOR_LANES(i) square[i] = halo.factor[i] * halo.factor[i];
+        add_halo(launch, square, halo, sum);
+    });
 }
 
 }  // namespace cupysim

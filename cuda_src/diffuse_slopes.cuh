@@ -33,15 +33,16 @@ CUPYSIM_FUNCTION void add_form_slopes(double weight, const Triple<double>& v, in
 }
 
 // Adds F^2 times the sum over the operations of W exp(-W)/(1 + D)^2.
-CUPYSIM_FUNCTION void add_halo_slopes(const Launch& launch, const double square[LANES], const double (*at)[LANES],
-                                      const double (*offset)[LANES], DiffuseSlopes& found) {
+CUPYSIM_FUNCTION void add_halo_slopes(const Launch& launch, const Halo& halo, DiffuseSlopes& found) {
+    const auto *at = halo.at, *offset = halo.offset;
     for (Int number = 0; number < launch.n_operations; ++number) {
         const DiffuseOperation operation = launch.diffuse_operations[number];
         FOR_LANES(i) {
             const double h = at[0][i], k = at[1][i], l = at[2][i], x = offset[0][i], y = offset[1][i], z = offset[2][i];
             const double w = quadratic_form(operation.displacement, h, k, l);
             const double inverse = 1.0 / (1.0 + quadratic_form(operation.halo, x, y, z));
-            const double still = square[i] * exp_minus(w) * inverse * inverse, value = w * still;
+            const double square = halo.factor[i] * halo.factor[i], still = square * exp_minus(w) * inverse * inverse,
+                         value = w * still;
             const double by_halo = -2.0 * value * inverse;
             const Triple<double> slope = times_matrix(operation.halo, x, y, z);
             found.value[i] += value;
@@ -97,10 +98,7 @@ CUPYSIM_FUNCTION void diffuse_slopes(const Launch& launch, const FactorTable<Dou
         add_rigid_slopes<factors>(launch, table, at, found);
         return;
     }
-    for_halos<factors>(launch, table, at,
-                       [&](const double square[LANES], const double (*there)[LANES], const double (*offset)[LANES]) {
-                           add_halo_slopes(launch, square, there, offset, found);
-                       });
+    for_halos<factors>(launch, table, at, [&](const Halo& halo) { add_halo_slopes(launch, halo, found); });
 }
 
 }  // namespace cupysim

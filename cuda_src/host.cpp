@@ -120,14 +120,22 @@ void differentiate_culled(const Launch& launch, Int first) {
     differentiate_tile<shape, factors>(launch, first);
 }
 
+template <Factors factors>
+void collect_diffuse(const Launch& launch, Int first) {
+    collect_block<SQUARE, factors, true>(launch, first);
+}
+
 // Kinds of derivatives: of pixels with respect to parameters, of tiles within a tolerance, of pixels with respect to
-// structure factors, or of diffuse scattering with respect to parameters.
-enum Derivatives { OF_PIXELS, OF_TILES, OF_FACTORS, OF_DIFFUSE };
+// structure factors, or of diffuse scattering with respect to parameters or to structure factors.
+enum Derivatives { OF_PIXELS, OF_TILES, OF_FACTORS, OF_DIFFUSE, OF_DIFFUSE_FACTORS };
 
 Block choose_gradient(int shape, int factors, int kind) {
     Block block = nullptr;
-    if (kind == OF_DIFFUSE) {
-        with_factors(factors, [&](auto factors) { block = differentiate_diffuse<decltype(factors)::value>; });
+    if (kind == OF_DIFFUSE || kind == OF_DIFFUSE_FACTORS) {
+        with_factors(factors, [&](auto factors) {
+            constexpr Factors FACTORS = decltype(factors)::value;
+            block = kind == OF_DIFFUSE ? differentiate_diffuse<FACTORS> : collect_diffuse<FACTORS>;
+        });
         return block;
     }
     with_shape(shape, [&](auto shape) {

@@ -71,15 +71,23 @@ class Gradients:
         return cls(gradient_plan.names, images[:-1], images[-1], structure_factors, limits, share)
 
     def add(self, other: Gradients) -> Gradients:
-        """Add the photons and derivatives of a further crystal, in place. The share stays."""
+        """Add the photons and derivatives of a further part of an image, in place.
+
+        The share stays. Parts need not have derivatives with respect to structure factors.
+        """
         self.values[...] += other.values
         self.photons[...] += other.photons
+        factors = self.structure_factors
+        if factors is None or other.structure_factors is None:
+            factors = other.structure_factors if factors is None else factors
+        else:
+            factors = factors.add(other.structure_factors)
         limits = self.limits
         if limits is None or other.limits is None:
             limits = other.limits if limits is None else limits
         else:
             limits = limits + other.limits
-        return replace(self, limits=limits)
+        return replace(self, limits=limits, structure_factors=factors)
 
     def __repr__(self) -> str:
         size = " x ".join(str(length) for length in reversed(self.photons.shape))

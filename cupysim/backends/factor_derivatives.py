@@ -57,6 +57,12 @@ class FactorGradient:
         weights = diags_array(np.asarray(fractions, dtype=np.float64).ravel())
         return replace(self, matrix=(weights @ self.matrix).tocsr())
 
+    def add(self, other: FactorGradient) -> FactorGradient:
+        """The derivatives of the sum of two images with the same structure factors."""
+        assert np.array_equal(self.hkl, other.hkl)
+        assert np.array_equal(self.channels, other.channels)
+        return replace(self, matrix=(self.matrix + other.matrix).tocsr())
+
     def along(self, slopes: np.ndarray) -> np.ndarray:
         """Derivatives with respect to a parameter on which structure factors depend.
 

@@ -64,16 +64,16 @@ def diffuse_terms(
         F^2, interpolated between the reflections, times the sum over operations of 1 - exp(-W) at
         these indices, times the scale.
     """
-    total = np.zeros_like(indices[0])
     if table.of_rigid_cells:
         squares, _ = interpolated_squares(factors, channel, indices)
-        for displacement in table.displacements[shot]:
-            total -= squares * np.expm1(-form(displacement, list(indices)))
-        return np.asarray(table.diffuse_scale[shot] * total)
+        moving = moving_share(table, shot, indices)
+        return np.asarray(table.diffuse_scale[shot] * squares * moving)
+    total = np.zeros_like(indices[0])
     for halo in halos_at(table, factors, channel, indices):
         for of_offset, of_index in zip(table.halos[shot], table.displacements[shot], strict=True):
             w = form(of_index, halo.hkl)
-            total += halo.square * w * np.exp(-w) / (1.0 + form(of_offset, halo.offset)) ** 2
+            profile = (1.0 + form(of_offset, halo.offset)) ** 2
+            total += halo.factor**2 * w * np.exp(-w) / profile
     return np.asarray(table.diffuse_scale[shot] * total)
 
 
@@ -82,15 +82,18 @@ class Halo(NamedTuple):
 
     Parameters
     ----------
-    square : ndarray
-        F^2 (electron^2); zero where there is no halo.
+    factor : ndarray
+        F (electrons); zero where there is no halo.
+    reflection : list of 3 ndarray
+        Miller indices of the reflection.
     hkl : list of 3 ndarray
         Miller indices of which W is the form.
     offset : list of 3 ndarray
         Offset of h, k, l from the reflection.
     """
 
-    square: np.ndarray
+    factor: np.ndarray
+    reflection: list[np.ndarray]
     hkl: list[np.ndarray]
     offset: list[np.ndarray]
 
@@ -126,12 +129,49 @@ def halos_at(
     steps = range(-table.diffuse_neighbours, table.diffuse_neighbours + 1)
     for step in itertools.product(steps, repeat=3):
         h, k, l = (whole + d for whole, d in zip(nearest, step, strict=True))
-        square = np.where(exists, nearest_factor(factors, channel, (h, k, l)) ** 2, 0.0)
         yield Halo(
-            square,
+            np.where(exists, nearest_factor(factors, channel, (h, k, l)), 0.0),
+            [h, k, l],
             nearest if table.as_diffbragg else [h, k, l],
             [offset - d for offset, d in zip(offsets, step, strict=True)],
         )
+
+
+class Corner(NamedTuple):
+    """One of the eight reflections around each index.
+
+    Parameters
+    ----------
+    factor : ndarray
+        F (electrons).
+    reflection : list of 3 ndarray
+        Its Miller indices.
+    weights : list of 3 ndarray
+        Weights along each axis, whose product is the weight in a linear interpolation.
+    step : tuple of 3 int
+        0 for the lower, 1 for the upper reflection along each axis.
+    """
+
+    factor: np.ndarray
+    reflection: list[np.ndarray]
+    weights: list[np.ndarray]
+    step: tuple[int, ...]
+
+
+def corners_at(factors: FactorTable, channel: int, indices: Indices) -> Iterator[Corner]:
+    """Find the eight reflections around fractional Miller indices.
+
+    Parameters
+    ----------
+    factors, channel, indices
+        As for `halos_at`.
+    """
+    floors = [np.floor(index) for index in indices]
+    parts = [index - floor for index, floor in zip(indices, floors, strict=True)]
+    for step in itertools.product((0, 1), repeat=3):
+        h, k, l = (floor + d for floor, d in zip(floors, step, strict=True))
+        weights = [part if d else 1.0 - part for part, d in zip(parts, step, strict=True)]
+        yield Corner(nearest_factor(factors, channel, (h, k, l)), [h, k, l], weights, step)
 
 
 def interpolated_squares(
@@ -151,18 +191,22 @@ def interpolated_squares(
     slopes : ndarray, shape (3, ...)
         Derivatives with respect to h, k, l.
     """
-    floors = [np.floor(index) for index in indices]
-    parts = [index - floor for index, floor in zip(indices, floors, strict=True)]
     squares, slopes = np.zeros_like(indices[0]), np.zeros((3, *indices[0].shape))
-    for step in itertools.product((0, 1), repeat=3):
-        h, k, l = (floor + d for floor, d in zip(floors, step, strict=True))
-        square = nearest_factor(factors, channel, (h, k, l)) ** 2
-        weights = [part if d else 1.0 - part for part, d in zip(parts, step, strict=True)]
+    for corner in corners_at(factors, channel, indices):
+        square, weights = corner.factor**2, corner.weights
         squares += weights[0] * weights[1] * weights[2] * square
-        for axis, d in enumerate(step):
+        for axis, d in enumerate(corner.step):
             one, other = (weights[each] for each in range(3) if each != axis)
             slopes[axis] += (square if d else -square) * one * other
     return squares, slopes
+
+
+def moving_share(table: DiffuseTable, shot: int, indices: Indices) -> np.ndarray:
+    """Sum over the operations of 1 - exp(-W), for rigid cells, at fractional Miller indices."""
+    moving = np.zeros_like(indices[0])
+    for displacement in table.displacements[shot]:
+        moving -= np.expm1(-form(displacement, indices))
+    return moving
 
 
 def form(matrix: np.ndarray, v: list[np.ndarray] | tuple[np.ndarray, ...]) -> np.ndarray:

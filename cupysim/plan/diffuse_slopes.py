@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,14 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.mosaic_model import cartesian_axes_slope
 from cupysim.models.parameters import GROUPS
 from cupysim.models.spot_shape import size_matrix
-from cupysim.plan.diffuse import Halo, form, halos_at, interpolated_squares
+from cupysim.plan.diffuse import (
+    Halo,
+    corners_at,
+    form,
+    halos_at,
+    interpolated_squares,
+    moving_share,
+)
 from cupysim.plan.diffuse_table import DiffuseTable
 from cupysim.plan.factor_table import FactorTable
 from cupysim.plan.gradient_columns import FORMS, INDICES, LOG_SCALE, ORIGIN
@@ -87,13 +94,45 @@ def diffuse_slopes(
     return found.times(table.diffuse_scale[0])
 
 
+def diffuse_factor_slopes(
+    table: DiffuseTable, factors: FactorTable, channel: int, indices: Indices
+) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+    """Differentiate the terms of diffuse scattering with respect to structure factors.
+
+    Parameters
+    ----------
+    table, factors, channel, indices
+        As for `diffuse_slopes`.
+
+    Yields
+    ------
+    reflection : list of 3 ndarray
+        Miller indices of a reflection on which each term depends.
+    slope : ndarray
+        Derivatives of the terms with respect to its F (electrons).
+    """
+    scale = table.diffuse_scale[0]
+    if table.of_rigid_cells:
+        moving = moving_share(table, 0, indices)
+        for corner in corners_at(factors, channel, indices):
+            of_h, of_k, of_l = corner.weights
+            yield corner.reflection, 2.0 * scale * corner.factor * of_h * of_k * of_l * moving
+        return
+    for halo in halos_at(table, factors, channel, indices):
+        slope = np.zeros_like(halo.factor)
+        for of_offset, of_index in zip(table.halos[0], table.displacements[0], strict=True):
+            w = form(of_index, halo.hkl)
+            slope += w * np.exp(-w) / (1.0 + form(of_offset, halo.offset)) ** 2
+        yield halo.reflection, 2.0 * scale * halo.factor * slope
+
+
 def _add_halo(table: DiffuseTable, halo: Halo, found: DiffuseSlopes) -> None:
     """Add F^2 W exp(-W)/(1 + D)^2 of a reflection, for all operations."""
     for of_offset, of_index, turn in zip(
         table.halos[0], table.displacements[0], table.turns[0], strict=True
     ):
         w, d = form(of_index, halo.hkl), form(of_offset, halo.offset)
-        still = halo.square * np.exp(-w) / (1.0 + d) ** 2
+        still = halo.factor**2 * np.exp(-w) / (1.0 + d) ** 2
         found.value += w * still
         # W belongs to the reflection, so only D depends on h, k, l
         by_halo = -2.0 * w * still / (1.0 + d)
@@ -113,11 +152,10 @@ def _add_rigid_cells(
 ) -> None:
     """Add F^2 (1 - exp(-W)), with F^2 interpolated, for all operations."""
     squares, slopes = interpolated_squares(factors, channel, indices)
-    moving, at = np.zeros_like(squares), list(indices)
+    at = list(indices)
+    moving = moving_share(table, 0, indices)
     for displacement, turn in zip(table.displacements[0], table.turns[0], strict=True):
-        w = form(displacement, at)
-        still = np.exp(-w)
-        moving -= np.expm1(-w)
+        still = np.exp(-form(displacement, at))
         steep = np.tensordot(displacement, np.stack(at), 1)
         for along, slope in zip(found.along, steep, strict=True):
             along += 2.0 * squares * still * slope

@@ -53,7 +53,8 @@ class GradientPlan:
         Derivative of each source's wavelength with respect to the beam's wavelength, divided by
         the source's wavelength (1/m).
     wants_factors : bool
-        Whether to differentiate with respect to structure factors too.
+        Whether to differentiate with respect to structure factors too: those of the first crystal,
+        which further crystals may share.
     fraction_slopes : mapping of str to ndarray, shape (n_panels, n_slow, n_fast)
         Derivatives of the plan's fractions (1 over the unit of the parameter), for parameters on
         which they depend.
@@ -173,23 +174,19 @@ def plan_of_crystals(
             "gradients: all quirks must be corrected: use Experiment(quirks='corrected') or "
             "-corrected"
         )
-    several = sum(len(kinds) for kinds in plans) > 1
-    several |= any(each.plan.diffuse.n_operations > 0 for kinds in plans for each in kinds)
-    if several and FACTORS in wanted:
-        raise ModelError(
-            f"gradients: {FACTORS}: possible only for one crystal without diffuse scattering whose "
-            "domains have one size and setting; with a body or decay, only for a still without a "
-            "background"
-        )
     last = max(numbered(name)[1] for name in wanted)
     experiment.only_crystal(last)
+    factors = experiment.structure_factors
     found: list[GradientPlan] = []
     for number, kinds in enumerate(plans, 1):
         for each in kinds:
             for part in _split_diffuse(each):
                 alone = part._replace(plan=without_background(part.plan)) if found else part
                 only = experiment.only_crystal(number)
-                found.append(_plan_of_crystal(only, alone, wanted, number))
+                own = wanted
+                if only.structure_factors is not factors:
+                    own = tuple(name for name in wanted if name != FACTORS)
+                found.append(_plan_of_crystal(only, alone, own, number))
     first, *others = found
     return replace(first, further=tuple(others)) if others else first
 
@@ -235,7 +232,8 @@ def _plan_of_crystal(
         rows=rows,
         rotation_slopes=rotation_slopes(experiment, tuple(own)),
         source_slopes=source_slopes(experiment),
-        wants_factors=FACTORS in wanted,
+        # the part of a background has no table
+        wants_factors=FACTORS in wanted and not plan.factors.is_constant,
         fraction_slopes=fraction_slopes(experiment, single, part.angle),
         contrasts={
             **{name: stokes_contrast(experiment, plan, name) for name in single if name in STOKES},

@@ -174,8 +174,6 @@ def test_gamma_of_very_wide_halos(backend: str) -> None:
     ("model", "names", "message"),
     [
         ("rigid", "diffuse_gamma", "without correlation lengths"),
-        ("liquid", "structure_factors", "without diffuse scattering"),
-        ("alone", "structure_factors", "without diffuse scattering"),
     ],
 )
 def test_what_has_no_derivatives(model: str, names: str, message: str) -> None:

@@ -192,7 +192,7 @@ def test_derivatives_within_a_tolerance() -> None:
     [
         ("misset_x:4", "there is no crystal 4; the experiment has 3"),
         ("distance:2", "distance is no parameter of a single crystal"),
-        ("structure_factors", "possible only for one crystal"),
+        ("structure_factors", "there is no table of structure factors"),
         ("crystal_scale", "use scale"),
         ("missed:2", "there is no parameter 'missed:2'"),
     ],

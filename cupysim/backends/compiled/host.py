@@ -50,6 +50,8 @@ class Derivatives(IntEnum):
     """Derivatives of pixels with respect to structure factors."""
     DIFFUSE = 3
     """Derivatives of diffuse scattering with respect to parameters."""
+    DIFFUSE_FACTORS = 4
+    """Derivatives of diffuse scattering with respect to structure factors."""
 
 
 class HostBackend:
@@ -273,9 +275,11 @@ class HostEngine:
 
     def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
         """Carry out a launch for derivatives with respect to parameters or structure factors."""
-        kind = Derivatives.FACTORS if entries else Derivatives.PIXELS
-        assert not (entries and variant.diffuse)
-        self._differentiate(launch, variant, Derivatives.DIFFUSE if variant.diffuse else kind)
+        if variant.diffuse:
+            kind = Derivatives.DIFFUSE_FACTORS if entries else Derivatives.DIFFUSE
+        else:
+            kind = Derivatives.FACTORS if entries else Derivatives.PIXELS
+        self._differentiate(launch, variant, kind)
 
     def differentiate_tiles(self, launch: np.ndarray, variant: Variant) -> int:
         """Differentiate tiles; see `cupysim.backends.compiled.engine.TileEngine`."""

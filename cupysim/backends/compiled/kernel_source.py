@@ -100,7 +100,6 @@ def gradient_program(variant: Variant, entries: bool) -> KernelProgram:
     # some forty sums in float64 take all the registers a thread can have
     block = f"{function}<{variant.shape.name},{variant.factors.name}>"
     if variant.diffuse:
-        assert not entries
         # the shape of spots makes no difference
         block = f"{function}<{Shape.SQUARE.name},{variant.factors.name},true>"
     return KernelProgram(block, FEW, amorphous=variant.amorphous)

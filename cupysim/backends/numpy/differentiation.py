@@ -21,7 +21,7 @@ from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.amorphous import intensity, intensity_slope
-from cupysim.plan.diffuse_slopes import diffuse_slopes
+from cupysim.plan.diffuse_slopes import diffuse_factor_slopes, diffuse_slopes
 from cupysim.plan.gradient_columns import FORMS, INDICES, ORIGIN, PHOTONS, SIZES, SPREAD, WAVELENGTH
 from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
@@ -129,7 +129,7 @@ class Differentiator:
             for number, change in enumerate(changes):
                 term_slopes[number] += self._amorphous_slope(change, ray)
         for numbers, cells in self._orientations(ray, len(active)):
-            part = self._terms(ray, cells, active)
+            part = self._terms(ray, cells)
             terms[active] += part.square.sum(axis=0)
             growth = self._growth(ray, numbers)
             for number, change in enumerate(changes):
@@ -170,10 +170,15 @@ class Differentiator:
         plan = self.plan
         h, k, l = np.moveaxis(cells @ np.stack(ray.scattering), 1, 0)
         channel = int(plan.sources.channel[ray.source])
+        if self.sums is not None:
+            for reflection, slopes in diffuse_factor_slopes(
+                plan.diffuse, plan.factors, channel, (h, k, l)
+            ):
+                self._add_factors(ray, [h, k, l], reflection, None, slopes)
         found = diffuse_slopes(plan.diffuse, plan.factors, channel, (h, k, l))
         return _Terms([h, k, l], found.value, found.along, [], [*found.forms, found.value])
 
-    def _terms(self, ray: Ray, cells: np.ndarray, active: np.ndarray) -> _Terms:
+    def _terms(self, ray: Ray, cells: np.ndarray) -> _Terms:
         if self.plan.diffuse.n_operations:
             return self._diffuse_terms(ray, cells)
         crystals = self.plan.crystals
@@ -189,12 +194,8 @@ class Differentiator:
         factors, channel = self.plan.factors, int(self.plan.sources.channel[ray.source])
         factor, factor_along = structure_factor_slopes(factors, channel, (h, k, l))
         if self.sums is not None:
-            weight = 1.0 if ray.weight is None else ray.weight[active]
-            first = self.block.panel * self.plan.shape[2] * self.plan.shape[3]
-            pixels = np.broadcast_to(self.block.numbers[active] + first, lattice.shape)
             interpolated = interpolated_where(factors, (h, k, l))
-            slopes_of_factor = 2.0 * factor * lattice * weight
-            self.sums.add(pixels, indices, nearest, interpolated, slopes_of_factor, channel)
+            self._add_factors(ray, indices, nearest, interpolated, 2.0 * factor * lattice)
         square = factor * factor
         return _Terms(
             indices,
@@ -206,6 +207,23 @@ class Differentiator:
             [square * slope for slope in sizes],
             [],
         )
+
+    def _add_factors(
+        self,
+        ray: Ray,
+        indices: list[np.ndarray],
+        reflection: list[np.ndarray],
+        interpolated: np.ndarray | None,
+        slopes: np.ndarray,
+    ) -> None:
+        """Add derivatives of terms with respect to structure factors, see `FactorSums.add`."""
+        assert self.sums is not None
+        active = slice(None) if ray.active is None else ray.active
+        weight = 1.0 if ray.weight is None else ray.weight[active]
+        first = self.block.panel * self.plan.shape[2] * self.plan.shape[3]
+        pixels = np.broadcast_to(self.block.numbers[active] + first, slopes.shape)
+        channel = int(self.plan.sources.channel[ray.source])
+        self.sums.add(pixels, indices, reflection, interpolated, slopes * weight, channel)
 
     def _amorphous_slope(self, change: _RayChange, ray: Ray) -> np.ndarray:
         """Derivative of the scattering of amorphous matter, shape (n_pixels,)."""
