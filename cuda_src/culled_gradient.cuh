@@ -87,7 +87,7 @@ class QuarterColumns : public TileColumns<shape, factors> {
         Columns some;
         clear(of_list);
         clear(some);
-        add_list(packed, source, group, list.number, list.count, of_list, some);
+        add_list(packed, group, list.number, list.count, of_list, some);
         for (int s = 0; s < AT_ONCE; ++s) {
             const int from = s * EACH, to = part * EACH;
             FOR_SOME_LANES(i, EACH) {

@@ -1,7 +1,7 @@
 // Photons of a pixel and their derivatives with respect to parameters, in double precision.
 //
-// All parameters act through few intermediates: Miller indices, the position of the panel, wavelengths, numbers of
-// cells, the mosaic spread, and the forms of halos. The derivatives of a pixel's photons with respect to them are its
+// All parameters act through few intermediates: Miller indices, the position of the panel, wavelengths and directions
+// of the sources, numbers of cells, mosaic spreads, and the forms of halos. The derivatives of a pixel's photons with respect to them are its
 // columns. They are summed over the steps. At the end, the Jacobian of the intermediates with respect to the
 // parameters multiplies them, so more parameters cost little. Factors that vary within a pixel multiply each
 // term (`EACH`). With T = F_cell^2 F_latt^2 w, a term of the sum:
@@ -14,7 +14,8 @@
 namespace cupysim {
 
 // Columns. INDICES: with respect to E of (h, k, l) -> (1 + E) (h, k, l), row by row. ORIGIN to NORMAL: origin
-// of the panel, distance of its plane, its fast, slow and normal vectors. WAVELENGTH: that of the beam. The
+// of the panel, distance of its plane, its fast, slow and normal vectors. WAVELENGTH to VERTICAL: wavelength of the
+// beam, its bandwidth, and its horizontal and vertical divergence. SPREAD: spreads of rotations, then of edges. The
 // columns from FORMS on exist for diffuse scattering only, so that they need no registers otherwise: the elements
 // of the form of halos, then of displacements, and the logarithm of the scale.
 enum Column {
@@ -25,13 +26,19 @@ enum Column {
     SLOW = 16,
     NORMAL = 19,
     WAVELENGTH = 22,
-    SIZES = 23,
-    SPREAD = 30,
-    PHOTONS = 36,
-    FORMS = 37,
-    LOG_SCALE = 49,
-    COLUMNS = 50,  // of a row of the Jacobian
+    BANDWIDTH = 23,
+    HORIZONTAL = 24,
+    VERTICAL = 25,
+    SIZES = 26,
+    SPREAD = 33,
+    PHOTONS = 42,
+    FORMS = 43,
+    LOG_SCALE = 55,
+    COLUMNS = 56,  // of a row of the Jacobian
 };
+
+// Parameters with which sources change.
+constexpr int SOURCE_CHANGES = SIZES - WAVELENGTH;
 
 static_assert(LOG_SCALE == FORMS + 2 * FORM_ELEMENTS, "there is a column for each element of both forms");
 
@@ -60,7 +67,7 @@ CUPYSIM_FUNCTION double* column_at(DiffuseColumns& columns, Int column) {
     return column < FORMS ? columns.of[column] : columns.of_forms[column - FORMS];
 }
 
-// Sums over the orientations of a ray, for the columns of the panel.
+// Sums over the orientations of a ray, for the columns of the panel and of the sources.
 struct RaySums {
     double terms[LANES];  // squared electrons
     double scattering[3][LANES];  // derivatives with respect to the scattering vector q
@@ -91,17 +98,34 @@ CUPYSIM_FUNCTION void index_of_lane(const RayConstants<Double>& ray, const doubl
 }
 
 // dI/dE_rc = dT/d(index r) index c
-CUPYSIM_FUNCTION void add_index_columns(const LatticeDerivatives& term, const double indices[3][LANES],
-                                        Columns& columns) {
+CUPYSIM_FUNCTION void add_products(const double along[3][LANES], const double indices[3][LANES], Columns& columns) {
     for (int row = 0; row < 3; ++row) {
         double *of_h = columns.of[INDICES + 3 * row], *of_k = of_h + LANES, *of_l = of_k + LANES;
-        const double* along = term.along[row];
+        const double* slope = along[row];
         FOR_LANES(i) {
-            of_h[i] += along[i] * indices[0][i];
-            of_k[i] += along[i] * indices[1][i];
-            of_l[i] += along[i] * indices[2][i];
+            of_h[i] += slope[i] * indices[0][i];
+            of_k[i] += slope[i] * indices[1][i];
+            of_l[i] += slope[i] * indices[2][i];
         }
     }
+}
+
+// If the indices S h of strained cells change because of h -> (1 + E) h, dT = (S^T dT/d(S h)) E (S^-1 (S h)).
+CUPYSIM_FUNCTION void add_index_columns(const Launch& launch, const LatticeDerivatives& term,
+                                        const double indices[3][LANES], Int orientation, Columns& columns) {
+    if (launch.n_strained == 0) {
+        add_products(term.along, indices, columns);
+        return;
+    }
+    const Strain strain = launch.strains[orientation % launch.n_strained];
+    double along[3][LANES], unstrained[3][LANES];
+    FOR_LANES(i) {
+        const auto slope = times_matrix(strain.transposed, term.along[0][i], term.along[1][i], term.along[2][i]);
+        const auto index = times_matrix(strain.inverse, indices[0][i], indices[1][i], indices[2][i]);
+        along[0][i] = slope.h, along[1][i] = slope.k, along[2][i] = slope.l;
+        unstrained[0][i] = index.h, unstrained[1][i] = index.k, unstrained[2][i] = index.l;
+    }
+    add_products(along, unstrained, columns);
 }
 
 // dT/dq = a dT/dh + b dT/dk + c dT/dl
@@ -114,16 +138,6 @@ CUPYSIM_FUNCTION void add_scattering(const LatticeDerivatives& term, const doubl
     }
 }
 
-// h, k, l are proportional to 1/lambda: dT/dlambda = -(h dT/dh + k dT/dk + l dT/dl)/lambda
-CUPYSIM_FUNCTION void add_wavelength_column(const LatticeDerivatives& term, const double indices[3][LANES],
-                                            double wavelength_derivative, Columns& columns) {
-    double* column = columns.of[WAVELENGTH];
-    FOR_LANES(i) {
-        column[i] -= wavelength_derivative * (term.along[0][i] * indices[0][i] + term.along[1][i] * indices[1][i] +
-                                              term.along[2][i] * indices[2][i]);
-    }
-}
-
 // dT/dsize = F_cell^2 w d(F_latt^2)/dsize
 template <Shape shape>
 CUPYSIM_FUNCTION void add_size_columns(const LatticeDerivatives& term, const double scale[LANES], Columns& columns) {
@@ -133,14 +147,13 @@ CUPYSIM_FUNCTION void add_size_columns(const LatticeDerivatives& term, const dou
     }
 }
 
-// A mosaic spread turns the domain: dT/dspread = T_h (da/dspread).q + ... The derivatives of an orientation with
-// respect to the spreads follow each other.
+// A spread turns or strains the cells of a domain: dT/dspread = T_h (da/dspread).q + ... The derivatives of an
+// orientation with respect to the spreads follow each other.
 CUPYSIM_FUNCTION void add_spread_columns(const Launch& launch, const LatticeDerivatives& term,
                                          const Scattering<Double>& q, const double* matrix_derivatives,
                                          Columns& columns) {
-    // a constant number of turns, so that columns stay in registers
-    for (int spread = 0; spread < PHOTONS - SPREAD; ++spread) {
-        if (spread >= launch.n_spreads) break;
+    CUPYSIM_ROLLED
+    for (Int spread = 0; spread < launch.n_spreads; ++spread) {
         double* column = columns.of[SPREAD + spread];
         for (int axis = 0; axis < 3; ++axis) {
             const double* row = matrix_derivatives + spread * Double::MATRIX_SIZE + 3 * axis;
@@ -152,9 +165,8 @@ CUPYSIM_FUNCTION void add_spread_columns(const Launch& launch, const LatticeDeri
 // Adds the terms T of one orientation, and their derivatives, to the sums and columns.
 template <Shape shape, Factors factors>
 CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<Double>& ray,
-                                      const CrystalConstants<Double>& crystal, const double* matrix,
-                                      const double* matrix_derivatives, double wavelength_derivative, RaySums& sums,
-                                      Columns& columns) {
+                                      const CrystalConstants<Double>& crystal, Int orientation, const double* matrix,
+                                      const double* matrix_derivatives, RaySums& sums, Columns& columns) {
     const Int groups = launch.groups;
     double indices[3][LANES], scale[LANES];
     Offsets<Double> offsets;
@@ -195,16 +207,15 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
         FOR_LANES(i) SpotShape<shape>::size_derivatives(crystal, offsets.at(i), i, term);
     }
     if (groups & OF_SIZES) add_size_columns<shape>(term, scale, columns);
-    if (groups & OF_INDICES) add_index_columns(term, indices, columns);
-    if (groups & OF_PANEL) add_scattering(term, matrix, sums);
-    if (groups & OF_WAVELENGTH) add_wavelength_column(term, indices, wavelength_derivative, columns);
+    if (groups & OF_INDICES) add_index_columns(launch, term, indices, orientation, columns);
+    if (groups & (OF_PANEL | OF_SOURCES)) add_scattering(term, matrix, sums);
     if (groups & OF_SPREAD) add_spread_columns(launch, term, ray.q, matrix_derivatives, columns);
 }
 
 // Adds the diffuse scattering of one orientation, and its derivatives, to the sums and columns.
 template <Factors factors>
-CUPYSIM_FUNCTION void add_diffuse(const Launch& launch, const RayConstants<Double>& ray, const double* matrix,
-                                  const double* matrix_derivatives, double wavelength_derivative, RaySums& sums,
+CUPYSIM_FUNCTION void add_diffuse(const Launch& launch, const RayConstants<Double>& ray, Int orientation,
+                                  const double* matrix, const double* matrix_derivatives, RaySums& sums,
                                   DiffuseColumns& columns) {
     const Int groups = launch.groups;
     double indices[3][LANES], scale[LANES];
@@ -228,9 +239,8 @@ CUPYSIM_FUNCTION void add_diffuse(const Launch& launch, const RayConstants<Doubl
         }
         FOR_LANES(i) columns.of_forms[LOG_SCALE - FORMS][i] += scale[i] * found.value[i];
     }
-    if (groups & OF_INDICES) add_index_columns(term, indices, columns);
-    if (groups & OF_PANEL) add_scattering(term, matrix, sums);
-    if (groups & OF_WAVELENGTH) add_wavelength_column(term, indices, wavelength_derivative, columns);
+    if (groups & OF_INDICES) add_index_columns(launch, term, indices, orientation, columns);
+    if (groups & (OF_PANEL | OF_SOURCES)) add_scattering(term, matrix, sums);
     if (groups & OF_SPREAD) add_spread_columns(launch, term, ray.q, matrix_derivatives, columns);
 }
 
@@ -277,13 +287,39 @@ CUPYSIM_FUNCTION void add_panel_columns(const Launch& launch, const PixelBlock& 
     }
 }
 
-// Adds the derivatives of the scattering of amorphous matter with respect to q and to the wavelength.
-CUPYSIM_FUNCTION void add_background_slopes(const Launch& launch, const PixelBlock& pixels, Int number, RaySums& sums,
-                                            Columns& columns) {
+// The columns of the sources, from a ray's photons and their derivatives with respect to q = (d - i)/lambda. If the
+// source's direction i changes by di and its wavelength by dlambda, q changes by -di/lambda - q dlambda/lambda, and
+// the polarization factor K, a form of d, by dK.
+CUPYSIM_FUNCTION void add_source_columns(const Launch& launch, const PixelBlock& pixels, Int number,
+                                         const double background[LANES], const RaySums& sums, Columns& columns) {
+    const Source& source = launch.sources[number];
+    const double wavenumber = 1.0 / source.wavelength;
+    const bool polarized = launch.polar_use == EACH;
+    Scattering<Double> q;
+    scattering_vector(pixels, source, q);
+    CUPYSIM_ROLLED
+    for (int which = 0; which < SOURCE_CHANGES; ++which) {
+        const SourceChange change = launch.source_changes[number * SOURCE_CHANGES + which];
+        const double* form = change.polarization;
+        FOR_LANES(i) {
+            const double of_polarization = polarized
+                                               ? divided_out(sums.terms[i] + background[i], pixels.polar[i]) *
+                                                     polarization_factor(form, pixels.x[i], pixels.y[i], pixels.z[i])
+                                               : 0.0;
+            columns.of[WAVELENGTH + which][i] +=
+                of_polarization -
+                sums.scattering[0][i] * (change.incident[0] * wavenumber + change.wavelength * q.x[i]) -
+                sums.scattering[1][i] * (change.incident[1] * wavenumber + change.wavelength * q.y[i]) -
+                sums.scattering[2][i] * (change.incident[2] * wavenumber + change.wavelength * q.z[i]);
+        }
+    }
+}
+
+// Adds the derivatives of the scattering of amorphous matter with respect to q.
+CUPYSIM_FUNCTION void add_background_slopes(const Launch& launch, const PixelBlock& pixels, Int number, RaySums& sums) {
     if (!has_matter(launch) || launch.first_orientation != 0) return;
     const Source& source = launch.sources[number];
     const UsedFactors each = used_as(launch, EACH);
-    const double wavelength_derivative = launch.source_derivatives[number];
     Scattering<Double> q;
     scattering_vector(pixels, source, q);
     for (int i = 0; i < LANES; ++i) {
@@ -294,7 +330,6 @@ CUPYSIM_FUNCTION void add_background_slopes(const Launch& launch, const PixelBlo
         sums.scattering[0][i] += along * q.x[i];
         sums.scattering[1][i] += along * q.y[i];
         sums.scattering[2][i] += along * q.z[i];
-        columns.of[WAVELENGTH][i] -= wavelength_derivative * slope * length;
     }
 }
 
@@ -356,6 +391,7 @@ CUPYSIM_FUNCTION void add_ray(const Launch& launch, const PixelBlock& pixels, co
     if (launch.groups & OF_PANEL) {
         add_panel_columns(launch, pixels, ray, launch.sources[ray.source], background, sums, columns);
     }
+    if (launch.groups & OF_SOURCES) add_source_columns(launch, pixels, ray.source, background, sums, columns);
     FOR_LANES(i) columns.of[PHOTONS][i] += sums.terms[i] + background[i];
 }
 
@@ -380,7 +416,6 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
         RaySums sums;
         FOR_LANES(i) background[i] = pixels.total[i];
         clear(sums);
-        const double wavelength_derivative = launch.source_derivatives[ray.source];
         CrystalConstants<Double> crystal;
         for (Int j = 0; is_reached && j < launch.n_orientations; ++j) {
             const Int orientation = launch.first_orientation + j, place = orientation - launch.first_matrix;
@@ -389,13 +424,13 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
             const double* matrix = matrix_of<Double>(launch, orientation);
             const double* derivatives = launch.matrix_derivatives + place * launch.n_spreads * Double::MATRIX_SIZE;
             if constexpr (diffuse) {
-                add_diffuse<factors>(launch, constants, matrix, derivatives, wavelength_derivative, sums, columns);
+                add_diffuse<factors>(launch, constants, orientation, matrix, derivatives, sums, columns);
             } else {
-                add_orientation<shape, factors>(launch, constants, crystal, matrix, derivatives, wavelength_derivative,
-                                                sums, columns);
+                add_orientation<shape, factors>(launch, constants, crystal, orientation, matrix, derivatives, sums,
+                                                columns);
             }
         }
-        add_background_slopes(launch, pixels, ray.source, sums, columns);
+        add_background_slopes(launch, pixels, ray.source, sums);
         add_ray(launch, pixels, ray, background, sums, columns);
     }
     if (launch.is_last_part) {

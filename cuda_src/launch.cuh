@@ -14,15 +14,7 @@ namespace cupysim {
 enum Use { ONCE, RUNNING, EACH };
 
 // Groups of derivatives, as bits; see `Column` in `gradient.cuh`.
-enum Group {
-    OF_INDICES = 1,
-    OF_PANEL = 2,
-    OF_AXES = 4,
-    OF_WAVELENGTH = 8,
-    OF_SIZES = 16,
-    OF_SPREAD = 32,
-    OF_FORMS = 64
-};
+enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_AXES = 4, OF_SOURCES = 8, OF_SIZES = 16, OF_SPREAD = 32, OF_FORMS = 64 };
 
 struct Source {
     double incident[3];  // direction of flight
@@ -30,6 +22,19 @@ struct Source {
     double polarization[6];  // see `polarization_factor`
     double weight;  // brightness, 1 on average
     Int channel;  // of structure factors
+};
+
+// How a source changes with a parameter of the beam.
+struct SourceChange {
+    double wavelength;  // of the logarithm
+    double incident[3];
+    double polarization[6];
+};
+
+// Strain of the cells of a mosaic domain: strained cells have the Miller indices S h.
+struct Strain {
+    double transposed[9];
+    double inverse[9];
 };
 
 struct Crystal {
@@ -164,9 +169,11 @@ struct Launch {
     Int n_parameters;
     const double* parameters;
     const Int* parameter_columns;
-    Int n_spreads;  // mosaic spreads
+    Int n_spreads;  // of rotations and of edges
     const double* matrix_derivatives;
-    const double* source_derivatives;
+    const SourceChange* source_changes;  // SOURCE_CHANGES for each source
+    Int n_strained;  // domains with strained cells; zero if all cells are alike
+    const Strain* strains;
     double* derivatives;
     Int derivatives_stride;
 

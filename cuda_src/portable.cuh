@@ -8,6 +8,8 @@
 #ifdef __CUDACC__
 #define CUPYSIM_FUNCTION __device__ __forceinline__
 #define CUPYSIM_OUTLINE CUPYSIM_FUNCTION
+// before a loop that would need too many registers if its turns were written one after the other
+#define CUPYSIM_ROLLED _Pragma("unroll 1")
 #define FOR_SOME_LANES(i, n) for (int i = 0; i < (n); ++i)
 #else
 #include <cmath>
@@ -16,6 +18,7 @@
 #define CUPYSIM_FUNCTION inline __attribute__((always_inline))
 // for large functions that are called seldom: compilation takes less time
 #define CUPYSIM_OUTLINE inline __attribute__((noinline))
+#define CUPYSIM_ROLLED
 #define FOR_SOME_LANES(i, n) _Pragma("omp simd") for (int i = 0; i < (n); ++i)
 #endif
 #define FOR_LANES(i) FOR_SOME_LANES(i, LANES)

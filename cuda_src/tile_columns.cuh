@@ -28,7 +28,7 @@ class TileColumns {
             if (!aim(ray, constants)) continue;
             RaySums sums;
             clear(sums);
-            add_list(constants, source, group, numbers, count, sums, columns);
+            add_list(constants, group, numbers, count, sums, columns);
             add_ray(launch, aimed, ray, nothing, sums, columns);
         }
     }
@@ -55,17 +55,16 @@ class TileColumns {
     }
 
     // Adds the orientations of a list for one ray.
-    CUPYSIM_FUNCTION void add_list(const RayConstants<Double>& constants, Int source, const OrientationGroup& group,
+    CUPYSIM_FUNCTION void add_list(const RayConstants<Double>& constants, const OrientationGroup& group,
                                    const short* numbers, int count, RaySums& sums, Columns& to) const {
         const auto crystal = crystal_constants<Double>(launch, group.crystal);
         const double* matrices = matrix_of<Double>(launch, group.first);
         const double* derivatives =
             launch.matrix_derivatives + (group.first - launch.first_matrix) * launch.n_spreads * Double::MATRIX_SIZE;
         for (int j = 0; j < count; ++j) {
-            const Int place = static_cast<Int>(numbers[j]) * Double::MATRIX_SIZE;
-            add_orientation<shape, factors>(launch, constants, crystal, matrices + place,
-                                            derivatives + place * launch.n_spreads, launch.source_derivatives[source],
-                                            sums, to);
+            const Int number = static_cast<Int>(numbers[j]), place = number * Double::MATRIX_SIZE;
+            add_orientation<shape, factors>(launch, constants, crystal, group.first + number, matrices + place,
+                                            derivatives + place * launch.n_spreads, sums, to);
         }
     }
 
@@ -79,7 +78,7 @@ class TileColumns {
                     aim(ray, constants);
                     RaySums sums;
                     clear(sums);
-                    add_background_slopes(launch, aimed, source, sums, columns);
+                    add_background_slopes(launch, aimed, source, sums);
                     add_ray(launch, aimed, ray, aimed.total, sums, columns);
                 }
             }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cupysim.constants import SOURCE_DISTANCE
-from cupysim.maths.arrays import Array
+from cupysim.maths.arrays import Array, cross
 from cupysim.maths.rotations import rotate_axis
 
 ROUND_CUT = 1.1
@@ -78,6 +78,33 @@ def source_positions(
     straight = -distance * beam
     lifted = rotate_axis(straight, polarization, deviation[:, 1])
     return rotate_axis(lifted, vertical, deviation[:, 0])
+
+
+def source_position_slopes(
+    deviation: np.ndarray,
+    beam: np.ndarray,
+    polarization: np.ndarray,
+    vertical: np.ndarray,
+    of_axis: int,
+) -> np.ndarray:
+    """Derivatives of unit vectors to the sources with respect to one of their deviations.
+
+    Parameters
+    ----------
+    deviation, beam, polarization, vertical
+        As for `source_positions`.
+    of_axis : int
+        0 for the horizontal, 1 for the vertical deviation.
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+        Derivatives (1/rad).
+    """
+    lifted = rotate_axis(-beam, polarization, deviation[:, 1])
+    if of_axis == 0:
+        return np.asarray(cross(vertical, rotate_axis(lifted, vertical, deviation[:, 0])))
+    return np.asarray(rotate_axis(cross(polarization, lifted), vertical, deviation[:, 0]))
 
 
 def wavelengths(centre: float, dispersion: tuple[float, float, int]) -> np.ndarray:

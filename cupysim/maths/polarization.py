@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cupysim.maths.arrays import Array, Components, array_namespace, cross, unit
+from cupysim.maths.arrays import Array, Components, array_namespace, cross, dot, unit
 
 
 def linear_polarization(
@@ -106,9 +106,50 @@ def polarization_form(kahn: float | Array, incident: Array, axis: Array) -> Arra
     modulation = xp.where(along, whole - square(incident), square(electric) - square(magnetic))
     factor = xp.broadcast_to(xp.asarray(kahn), incident.shape[:1])[:, None, None]
     form = 0.5 * (whole + square(incident) - factor * modulation)
+    return _coefficients(form)
+
+
+def _coefficients(form: Array) -> Array:
+    """Coefficients of xx, yy, zz, xy, xz, yz of quadratic forms."""
     diagonal = [form[:, i, i] for i in range(3)]
     mixed = [2.0 * form[:, i, j] for i, j in ((0, 1), (0, 2), (1, 2))]
-    return xp.stack([*diagonal, *mixed], axis=1)
+    return array_namespace(form).stack([*diagonal, *mixed], axis=1)
+
+
+def polarization_form_slopes(
+    kahn: np.ndarray, incident: np.ndarray, axis: np.ndarray, change: np.ndarray
+) -> np.ndarray:
+    """Derivatives of the form of the polarization factor if the incident directions change.
+
+    Parameters
+    ----------
+    kahn, incident, axis
+        As for `polarization_form`, for each source.
+    change : ndarray, shape (n, 3)
+        Derivatives of the incident directions, perpendicular to them.
+
+    Returns
+    -------
+    ndarray, shape (n, 6)
+        Derivatives of the coefficients.
+    """
+    across = cross(axis, incident)
+    length = np.linalg.norm(across, axis=1, keepdims=True)
+    along = length == 0.0
+    magnetic = across / np.where(along, 1.0, length)
+    electric = cross(incident, magnetic)
+    turned = cross(axis, change) / np.where(along, 1.0, length)
+    of_magnetic = turned - magnetic * dot(turned, magnetic)[:, None]
+    of_electric = cross(change, magnetic) + cross(incident, of_magnetic)
+
+    def square(v: np.ndarray, dv: np.ndarray) -> np.ndarray:
+        half = v[:, :, None] * dv[:, None, :]
+        return half + half.swapaxes(1, 2)
+
+    of_incident = square(incident, change)
+    modulation = square(electric, of_electric) - square(magnetic, of_magnetic)
+    modulation = np.where(along[..., None], -of_incident, modulation)
+    return _coefficients(0.5 * (of_incident - kahn[:, None, None] * modulation))
 
 
 def polarization_of_form(form: Array, direction: Components) -> Array:

@@ -143,6 +143,20 @@ class Beam:
             )
         assign(self, stokes=stokes)
 
+    def with_wavelength(self, wavelength: float) -> Beam:
+        """Return the beam with another central wavelength, and a spectrum that moves with it.
+
+        Parameters
+        ----------
+        wavelength : float
+            Central wavelength (m). All wavelengths of a spectrum change in proportion.
+        """
+        spectrum = self.spectrum
+        if spectrum is not None:
+            moved = spectrum.wavelengths * (wavelength / self.wavelength)
+            spectrum = Spectrum(moved, spectrum.weights, spectrum.stokes)
+        return replace(self, wavelength=wavelength, spectrum=spectrum)
+
     def mean_polarization(self, frame: UnitFrame, sources: Sources) -> tuple[float, np.ndarray]:
         """Kahn factor, and direction of the electric field, of all photons together.
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cupysim.models import background_parameters as background
+from cupysim.models import cell_spread_parameters as cells
 from cupysim.models import diffuse_parameters as diffuse
 from cupysim.models import polarization_parameters as light
 from cupysim.models import sample_parameters as sample
+from cupysim.models import source_parameters as sources
 
 if TYPE_CHECKING:
     from cupysim.models.experiment import Experiment
@@ -49,6 +51,14 @@ FAMILIES = (
     Family(
         (background.BACKGROUND_SCALE,), background.current_background_scale,
         background.reason_for_no_background, background.with_changed_background,
+    ),
+    Family(
+        cells.EDGE_SPREADS, cells.current_edge_spread, cells.without_edge_spreads,
+        cells.with_changed_edge_spread,
+    ),
+    Family(
+        sources.OF_SOURCES, sources.current_of_sources, sources.without_sources,
+        sources.with_changed_sources,
     ),
 )  # fmt: skip
 """Parameters that are not in `cupysim.models.parameters` itself."""

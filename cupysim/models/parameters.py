@@ -13,12 +13,14 @@ from cupysim.models import diffuse_parameters as diffuse
 from cupysim.models import polarization_parameters as light
 from cupysim.models import sample_parameters as sample
 from cupysim.models.cell_change import with_other_cell
+from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.conventions import Pivot
 from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, motion_of, moved, panels_of
 from cupysim.models.parameter_families import family_of
+from cupysim.models.source_parameters import DIVERGENCE, WIDTHS, without_own_wavelength
 from cupysim.models.spot_shape import ELLIPSOIDAL
 
 DEGREE = math.pi / 180.0
@@ -35,6 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "mosaic_spreads": (
         "mosaic_a", "mosaic_b", "mosaic_c", "mosaic_ab", "mosaic_bc", "mosaic_ac"
     ),
+    "edge_spreads": EDGE_SPREADS,
     "beam_centre": ("beam_fast", "beam_slow"),
     "rotation": ("rotation_x", "rotation_y", "rotation_z"),
     "diffuse_gamma": diffuse.GAMMA,
@@ -125,7 +128,10 @@ PARAMETERS: dict[str, Parameter] = {
     **dict.fromkeys(
         GROUPS["mosaic_spreads"][3:], replace(_TURN, limit=Limit(1.0), of_crystal=True)
     ),
+    **dict.fromkeys(EDGE_SPREADS, Parameter("", "%", 0.01, Limit(0.99, True), of_crystal=True)),
     "wavelength": Parameter("m", "A", ANGSTROM, Limit(0.02, True), 6),
+    **dict.fromkeys(WIDTHS, Parameter("", "%", 0.01, Limit(0.99, True))),
+    **dict.fromkeys(DIVERGENCE, Parameter("rad", "mrad", 1e-3, Limit(0.99, True))),
     "distance": replace(_PLACE, limit=Limit(0.05, True)),
     **dict.fromkeys(GROUPS["beam_centre"], _PLACE),
     **dict.fromkeys(GROUPS["rotation"], _TURN),
@@ -280,6 +286,8 @@ def without_effect(experiment: Experiment, name: str) -> str:
         return "the detector's origin is given and overrides it"
     if family := family_of(name):
         return family.without_effect(experiment, name)
+    if name == "wavelength":
+        return without_own_wavelength(experiment)
     spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
     if name in spreads and name not in (known := spread_names(experiment)):
         return f"the crystal has another mosaic model, with {', '.join(known)}"
@@ -356,7 +364,7 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     if name == "crystal_scale":
         return replace(experiment, crystal=replace(crystal, scale=crystal.scale + by))
     if name == "wavelength":
-        return replace(experiment, beam=replace(beam, wavelength=beam.wavelength + by))
+        return replace(experiment, beam=beam.with_wavelength(beam.wavelength + by))
     if name == "fluence":
         return replace(experiment, beam=replace(beam, fluence=beam.fluence + by))
     if name == "phi":

@@ -85,6 +85,39 @@ class Spectrum:
         """Mean wavelength (m), weighted by photons."""
         return float(self.wavelengths @ self.weights)
 
+    @property
+    def width(self) -> float:
+        """Standard deviation of the energies, weighted by photons, relative to their mean."""
+        offsets = self.energy_offsets
+        return math.sqrt(float(self.weights @ offsets**2))
+
+    @property
+    def energy_offsets(self) -> np.ndarray:
+        """Differences of the energies from their mean, relative to it, shape (n,)."""
+        energies = 1.0 / self.wavelengths
+        mean = float(self.weights @ energies)
+        return np.asarray(energies / mean - 1.0)
+
+    def stretched(self, factor: float) -> Spectrum:
+        """Return the spectrum with another width and the same mean energy.
+
+        Parameters
+        ----------
+        factor : float
+            Factor of the differences of the energies from their mean.
+
+        Raises
+        ------
+        ModelError
+            If an energy would not be positive.
+        """
+        offsets = self.energy_offsets
+        wider = 1.0 + factor * offsets
+        if not wider.min() > 0.0:
+            raise ModelError(f"spectrum: {factor:g} times its width would reach the energy zero")
+        wavelengths = self.wavelengths * (1.0 + offsets) / wider
+        return Spectrum(wavelengths, self.weights, self.stokes)
+
     @classmethod
     def lines(cls, wavelengths: Sequence[float], weights: Sequence[float] = ()) -> Spectrum:
         """Make a spectrum of single wavelengths.

@@ -179,7 +179,7 @@ def set_diffuse_rows(rows: Mapping[str, np.ndarray], experiment: Experiment) -> 
 
     Parameters
     ----------
-    rows : mapping of str to ndarray, shape (50,)
+    rows : mapping of str to ndarray, shape (56,)
         Rows of `GradientPlan.rows` by the parameter's name. The changes of Miller indices are
         known.
     experiment : Experiment

@@ -59,7 +59,11 @@ def strained_domains(experiment: Experiment) -> np.ndarray:
     return found
 
 
+def normal_deviates(experiment: Experiment) -> np.ndarray:
+    """Changes of a, b and c in each domain, divided by their spreads, shape (n_domains, 3)."""
+    return normal_triples(experiment.crystal.mosaicity.n_domains)
+
+
 def _changes_of_edges(experiment: Experiment) -> np.ndarray:
     """Relative changes of a, b and c in each domain, shape (n_domains, 3)."""
-    crystal = experiment.crystal
-    return normal_triples(crystal.mosaicity.n_domains) * np.array(crystal.cell_spreads)
+    return normal_deviates(experiment) * np.array(experiment.crystal.cell_spreads)

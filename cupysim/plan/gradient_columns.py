@@ -8,8 +8,10 @@ from cupysim.maths.arrays import cross, dot
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, axis_of, motion_of, panels_of
 
-INDICES, ORIGIN, AXES, WAVELENGTH, SIZES, SPREAD, PHOTONS = 0, 9, 13, 22, 23, 30, 36
-FORMS, LOG_SCALE, COLUMNS = 37, 49, 50
+INDICES, ORIGIN, AXES = 0, 9, 13
+WAVELENGTH, BANDWIDTH, HORIZONTAL, VERTICAL = 22, 23, 24, 25
+SIZES, SPREAD, PHOTONS = 26, 33, 42
+FORMS, LOG_SCALE, COLUMNS = 43, 55, 56
 """First column of each group of the kernel's columns, and their number; see
 `cuda_src/gradient.cuh`."""
 
@@ -29,7 +31,7 @@ def motion_rows(experiment: Experiment, name: str) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n_panels, 50)
+    ndarray, shape (n_panels, 56)
         Rows of `GradientPlan.rows`; zero for panels that do not move.
 
     Raises

@@ -20,17 +20,17 @@ from cupysim.models.tolerance import Tolerance
 from cupysim.plan.contrasts import background_contrast, stokes_contrast
 from cupysim.plan.culling import reason_for_exact, without_background
 from cupysim.plan.diffuse_table import NO_DIFFUSE
+from cupysim.plan.domain_slopes import DomainSlopes
 from cupysim.plan.fraction_slopes import fraction_slopes
 from cupysim.plan.gradient_columns import COLUMNS, PHOTONS, motion_rows
 from cupysim.plan.gradient_names import FACTORS, expand
 from cupysim.plan.gradient_rows import (
     no_geometry_slopes,
     parameter_rows,
-    rotation_slopes,
-    source_slopes,
 )
 from cupysim.plan.kinds import KindPlan
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.source_slopes import SourceSlopes
 from cupysim.plan.spot_shapes import SPOT_SHAPES
 
 
@@ -44,14 +44,13 @@ class GradientPlan:
         Plan of the image: one shot of one crystal. Each term must have its own factors.
     names : tuple of str
         Names of the parameters, without structure factors.
-    rows : ndarray, shape (n_panels, n_parameters, 50)
+    rows : ndarray, shape (n_panels, n_parameters, 56)
         Derivatives of the kernel's columns with respect to each parameter. Panels differ in the
         columns of their origin and axes.
-    rotation_slopes : ndarray, shape (n_spreads, n_mosaic, 3, 3)
-        Derivatives of the mosaic rotations with respect to each spread (1/rad).
-    source_slopes : ndarray, shape (n_sources,)
-        Derivative of each source's wavelength with respect to the beam's wavelength, divided by
-        the source's wavelength (1/m).
+    domains : DomainSlopes
+        How the cells of orientations change with the spreads of the domains.
+    sources : SourceSlopes
+        How the sources change with the parameters of the beam.
     wants_factors : bool
         Whether to differentiate with respect to structure factors too: those of the first crystal,
         which further crystals may share.
@@ -75,8 +74,8 @@ class GradientPlan:
     plan: RenderPlan
     names: tuple[str, ...]
     rows: np.ndarray
-    rotation_slopes: np.ndarray
-    source_slopes: np.ndarray
+    domains: DomainSlopes
+    sources: SourceSlopes
     wants_factors: bool
     fraction_slopes: Mapping[str, np.ndarray] = field(default_factory=dict)
     contrasts: Mapping[str, tuple[RenderPlan, RenderPlan]] = field(default_factory=dict)
@@ -230,8 +229,8 @@ def _plan_of_crystal(
         plan=plan,
         names=single,
         rows=rows,
-        rotation_slopes=rotation_slopes(experiment, tuple(own)),
-        source_slopes=source_slopes(experiment),
+        domains=DomainSlopes.of(experiment, part.kind.setting, own),
+        sources=SourceSlopes.of(experiment, plan.sources),
         # the part of a background has no table
         wants_factors=FACTORS in wanted and not plan.factors.is_constant,
         fraction_slopes=fraction_slopes(experiment, single, part.angle),

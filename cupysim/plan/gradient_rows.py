@@ -7,6 +7,7 @@ import numpy as np
 from cupysim.maths.arrays import dot
 from cupysim.maths.derivatives import cross_matrix, panel_slopes, turning_axes, upright_cell
 from cupysim.models.background_parameters import BACKGROUND_SCALE, reason_for_no_background
+from cupysim.models.cell_spread_parameters import EDGE_SPREADS, without_edge_spreads
 from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.detector import Detector
 from cupysim.models.diffuse_parameters import OF_DIFFUSE, without_diffuse
@@ -14,6 +15,12 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, OF_ONE_PANEL, spread_names, without_effect
 from cupysim.models.polarization_parameters import STOKES, without_polarization
 from cupysim.models.sample_parameters import SIZES as SPREAD_OF_SIZES
+from cupysim.models.source_parameters import (
+    OF_SOURCES,
+    WIDTHS,
+    without_own_wavelength,
+    without_sources,
+)
 from cupysim.models.spot_shape import ELLIPSOIDAL
 from cupysim.plan.diffuse_slopes import set_diffuse_rows
 from cupysim.plan.fraction_slopes import reason_for_none, sample_without_slopes
@@ -30,6 +37,7 @@ from cupysim.plan.gradient_names import FACTORS, UNITS
 from cupysim.plan.kinds import KindPlan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.size_slopes import size_slopes
+from cupysim.plan.source_slopes import SOURCE_COLUMNS
 
 
 def parameter_rows(
@@ -46,7 +54,7 @@ def parameter_rows(
 
     Returns
     -------
-    rows : dict of ndarray, shape (50,)
+    rows : dict of ndarray, shape (56,)
         By the parameter's name, except for motions of panels.
     unavailable : dict of str
         Parameters without derivatives, and the reasons.
@@ -63,11 +71,6 @@ def parameter_rows(
     for name in counts:
         known[name][SIZES:SPREAD] *= kind.size
     unavailable = _set_panel(known, experiment)
-    if any(experiment.crystal.cell_spreads):
-        # the kernel has one matrix of index changes for all domains
-        turning = [name for name, row in known.items() if row[INDICES:ORIGIN].any()]
-        spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
-        unavailable |= dict.fromkeys((*turning, *spreads), "the cells of the domains differ")
     _set_scales(known, experiment, unavailable)
     if plan.has_background:
         unavailable["crystal_scale"] = "it has a background, which scale multiplies too; use scale"
@@ -89,7 +92,7 @@ def parameter_rows(
         unavailable |= dict.fromkeys(OF_ONE_PANEL, reason)
     if plan.path_image is not None:
         of_matter = "scattering by matter along the beam depends on it, and has no derivative"
-        unavailable |= dict.fromkeys(("wavelength", *STOKES), of_matter)
+        unavailable |= dict.fromkeys((*SOURCE_COLUMNS, *STOKES), of_matter)
     return known, unavailable
 
 
@@ -136,7 +139,7 @@ def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment, plan: Rend
         rows[name][INDICES:ORIGIN] = (slope @ np.linalg.inv(upright)).reshape(-1)
     for name, of_sizes in size_slopes(plan.crystals, upright, slopes).items():
         rows[name][SIZES:SPREAD] = of_sizes
-    for number, name in enumerate(spread_names(experiment)):
+    for number, name in enumerate((*spread_names(experiment), *EDGE_SPREADS)):
         rows[name][SPREAD + number] = 1.0
 
 
@@ -175,19 +178,13 @@ def _set_scales(
     rows: dict[str, np.ndarray], experiment: Experiment, unavailable: dict[str, str]
 ) -> None:
     fluence = experiment.beam.fluence
-    rows["wavelength"][WAVELENGTH] = 1.0
     rows["scale"][PHOTONS] = 1.0
     rows["crystal_scale"][PHOTONS] = 1.0 / experiment.crystal.scale
     if fluence > 0.0:
         rows["fluence"][PHOTONS] = 1.0 / fluence
     else:
         unavailable["fluence"] = "it is zero, so there are no photons"
-    if not source_slopes(experiment).any():
-        unavailable["wavelength"] = (
-            "the source table or spectrum gives the wavelength of every source"
-        )
-    elif experiment.structure_factors.channels is not None:
-        unavailable["wavelength"] = "structure factors change with it, and have no such derivative"
+    _set_sources(rows, experiment, unavailable)
     spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
     for name in (*spreads, *GROUPS["n_cells_off_diagonal"]):
         if without_effect(experiment, name):
@@ -198,20 +195,21 @@ def _set_scales(
         unavailable |= dict.fromkeys(spreads, "the crystal has no mosaic spread")
 
 
-def rotation_slopes(experiment: Experiment, names: tuple[str, ...]) -> np.ndarray:
-    """Derivatives of the mosaic rotations, or zeros if no spread is among the parameters."""
-    mosaicity = experiment.mosaicity
-    if set(names).isdisjoint(spread_names(experiment)):
-        return np.zeros((1, *mosaicity.rotations.shape))
-    return mosaicity.slopes()
-
-
-def source_slopes(experiment: Experiment) -> np.ndarray:
-    """Derivatives of the sources' wavelengths, as in `GradientPlan.source_slopes` (1/m)."""
-    beam = experiment.beam
-    slopes = np.full(len(experiment.sources.wavelengths), 1.0 / beam.wavelength)
-    if beam.spectrum is not None:
-        slopes[:] = 0.0
-    if beam.source_table is not None:
-        slopes[~np.isnan(beam.source_table[:, 4])] = 0.0
-    return slopes
+def _set_sources(
+    rows: dict[str, np.ndarray], experiment: Experiment, unavailable: dict[str, str]
+) -> None:
+    """Set the columns of the sources, and the reasons why some parameters have no derivative."""
+    for name, column in SOURCE_COLUMNS.items():
+        rows[name][column] = 1.0
+    unavailable |= {
+        name: reason for name in OF_SOURCES if (reason := without_sources(experiment, name))
+    }
+    if of_table := without_own_wavelength(experiment):
+        unavailable["wavelength"] = of_table
+    if experiment.structure_factors.channels is not None:
+        of_factors = "structure factors change with it, and have no such derivative"
+        for name in ("wavelength", *WIDTHS):
+            unavailable.setdefault(name, of_factors)
+    for name in EDGE_SPREADS:
+        if reason := without_edge_spreads(experiment, name):
+            unavailable[name] = reason

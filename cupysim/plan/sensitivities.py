@@ -14,7 +14,7 @@ from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.size_slopes import size_weights
 from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size
-from cupysim.plan.weights import plane_distance
+from cupysim.plan.weights import largest_polarization, plane_distance
 
 LARGEST_DIRECTION_CHANGE = 2.0
 """Largest length of q times the wavelength."""
@@ -53,15 +53,17 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
     largest_indices = lengths * largest_q
     # columns other than those of a panel's position are the same for all panels
     rows = gradient_plan.rows[0]
-    changes = np.abs(rows[:, INDICES:ORIGIN]).reshape(-1, 3, 3) @ largest_indices
-    changes += np.outer(
-        np.abs(rows[:, WAVELENGTH]) * np.abs(gradient_plan.source_slopes).max(), largest_indices
-    )
-    # per unit of s, a rotation R(s) moves a vector by at most the norm of dR/ds times its length
-    turning = np.linalg.norm(gradient_plan.rotation_slopes, ord=2, axis=(2, 3)).max(axis=1)
-    of_spreads = np.abs(rows[:, SPREAD : SPREAD + len(turning)]) @ turning
-    changes += np.outer(of_spreads, largest_indices)
+    changes = _index_changes(gradient_plan) @ largest_indices
+    sources, of_sources = gradient_plan.sources, np.abs(rows[:, WAVELENGTH:SIZES])
+    relative = np.abs(sources.wavelengths).max(axis=1)
+    changes += np.outer(of_sources @ relative, largest_indices)
+    turned_sources = of_sources @ np.linalg.norm(sources.incident, axis=2).max(axis=1)
+    changes += np.outer(turned_sources, lengths / shortest_wave)
     found = np.abs(rows[:, PHOTONS]) + np.abs(rows[:, SIZES:SPREAD]) @ size_weights(shape, size)
+    if plan.polar_use is Use.EACH:
+        found += of_sources @ _largest_form(sources.polarization) / largest_polarization(plan)
+    for number, largest_growth in enumerate(_growth_of_spreads(gradient_plan)):
+        changes += np.outer(np.abs(rows[:, SPREAD + number]), largest_indices * largest_growth)
     largest = found + changes @ sharpness
     for panel, rows_of_panel in enumerate(gradient_plan.rows):
         for number, row in enumerate(rows_of_panel):
@@ -70,6 +72,37 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
                 moved = changes[number] + lengths * turned / shortest_wave
                 largest[number] = max(largest[number], found[number] + weight + moved @ sharpness)
     return np.asarray(largest)
+
+
+def _index_changes(gradient_plan: GradientPlan) -> np.ndarray:
+    """Largest elements of the matrices E of dh = E h, shape (n_parameters, 3, 3)."""
+    rows = gradient_plan.rows[0]
+    turns = rows[:, INDICES:ORIGIN].reshape(-1, 3, 3)
+    strains = gradient_plan.domains.strains
+    if not len(strains):
+        return np.abs(turns)
+    # a strained cell has strain E strain^-1 in the place of E
+    return np.abs(strains @ turns[:, None] @ np.linalg.inv(strains)).max(axis=1)
+
+
+def _growth_of_spreads(gradient_plan: GradientPlan) -> np.ndarray:
+    """Largest changes of indices per unit of each spread, relative to the largest indices.
+
+    A rotation moves a vector by at most the norm of its derivative times the vector's length; and
+    lengths of the cell vectors are those of the strained cells.
+    """
+    domains = gradient_plan.domains
+    of_turns = np.linalg.norm(domains.rotations, ord=2, axis=(2, 3)).max(axis=1)
+    of_edges = np.abs(domains.strain_slopes).sum(axis=3).max(axis=(1, 2), initial=0.0)
+    return np.concatenate([of_turns, of_edges])
+
+
+def _largest_form(forms: np.ndarray) -> np.ndarray:
+    """Largest absolute values of quadratic forms for unit vectors, for each parameter."""
+    xx, yy, zz, xy, xz, yz = np.moveaxis(forms, -1, 0)
+    matrices = np.stack([xx, xy / 2, xz / 2, xy / 2, yy, yz / 2, xz / 2, yz / 2, zz], axis=-1)
+    eigenvalues = np.linalg.eigvalsh(matrices.reshape(*forms.shape[:2], 3, 3))
+    return np.asarray(np.abs(eigenvalues).max(axis=(1, 2)))
 
 
 def _panel_changes(plan: RenderPlan, panel: int, row: np.ndarray) -> tuple[float, float]:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.conventions import Convention, Pivot
 from cupysim.models.crystal import Crystal
 from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, parameter
+from cupysim.models.parameters import GROUPS, current, parameter
+from cupysim.models.source_parameters import DIVERGENCE
 from cupysim.plotting.colours import colour_scale
 from cupysim.plotting.style import Style
 
@@ -102,6 +104,11 @@ def refined_options(refined: Refined) -> list[str]:
         # motions of panels have no options
         *(_panel_options(experiment, detector, names) if isinstance(detector, Detector) else []),
         ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
+        ("dispersion" in names, "-dispersion", [100.0 * experiment.beam.dispersion.range]),
+        *(
+            (name in names, option, [1e3 * current(experiment, name)])
+            for name, option in zip(DIVERGENCE, ("-hdivrange", "-vdivrange"), strict=True)
+        ),
         ("background_scale" in names, "-background_scale", [experiment.background_scale]),
         ("phi" in names, "-phi", [degree * experiment.scan.start]),
         (bool({"fluence", "scale"} & names), "-fluence", [experiment.beam.fluence]),
@@ -141,6 +148,11 @@ def _crystal_options(crystal: Crystal, names: set[str]) -> list[tuple[bool, str,
             bool({*GROUPS["n_cells_off_diagonal"]} & names),
             "-off_diagonal_cells",
             crystal.n_cells_off_diagonal,
+        ),
+        (
+            bool({*EDGE_SPREADS} & names),
+            "-spread_edges",
+            [100.0 * spread for spread in crystal.cell_spreads],
         ),
         ("crystal_scale" in names, "-crystal_scale", [crystal.scale]),
         *(

@@ -17,9 +17,11 @@ from cupysim.campaign.definition.distributions import uniform_deviates
 from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.shots import Shot, any_rotation, draw_shot
 from cupysim.formats.nexus.series import read_truth
+from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.diffuse_parameters import OF_DIFFUSE
 from cupysim.models.parameters import GROUPS, PARAMETERS, current
 from cupysim.models.sample_parameters import OF_SAMPLE
+from cupysim.models.source_parameters import OF_SOURCES, SPECTRUM_WIDTH
 from cupysim.plan.planning import make_plan
 from tests.campaign.campaigns import BASE, campaign_of, finished, images, text
 from tests.conftest import Renderer
@@ -85,6 +87,13 @@ def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
         )
     if name in OF_DIFFUSE:
         base = f"{base} -diffuse_gamma 11 7 16 -diffuse_sigma 0.5 0.3 0.6"
+    if name in EDGE_SPREADS:
+        base = f"{base} -spread_edges 1 2 3"
+    if name in OF_SOURCES:
+        width = "-dispersion 1 -dispsteps 2"
+        if name == SPECTRUM_WIDTH:
+            width = "-spectrum gaussian,2 -spectrum_samples 5"
+        base = f"{base} {width} -hdivrange 2 -hdivsteps 2 -vdivrange 3 -vdivsteps 2"
     if name in GROUPS["mosaic_spreads"]:
         spreads = "-spread_abc 0.5 0.4 0.3 -spread_off_diagonal 0.1 0.05 0.02"
         base = BASE.replace("-mosaic 0.5 -mosaic_dom 3", f"-domain_model normal {spreads}")

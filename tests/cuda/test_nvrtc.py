@@ -40,8 +40,8 @@ GRADIENTS = "gradients"
 INTERPOLATION_SPILLS = 256
 """Bytes, stores and loads together: weights and sums of interpolated slopes are a few more than the
 registers, of which a thread has as many as it can."""
-GAUSSIAN_SPILLS = 320
-"""The same for Gaussian spots, which have four sizes more than the other shapes."""
+GAUSSIAN_SPILLS = 192
+"""The same for Gaussian spots. They have more sizes than the other shapes."""
 TILE_SPILLS = 512
 """Bytes, stores and loads together. These programs spill outside their loops over orientations."""
 ONE_ARCHITECTURE = "sm_90"

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.diffuse_parameters import OF_DIFFUSE
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
+from cupysim.models.source_parameters import OF_SOURCES
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.kinds import with_cell_counts
 from cupysim.plan.planning import make_plan
@@ -28,6 +30,8 @@ STEPS: dict[str, float] = {
     "fluence": 1e20,
     "crystal_scale": 1e-4,
     **dict.fromkeys(OF_DIFFUSE, 1e-14),
+    **dict.fromkeys(EDGE_SPREADS, 2e-6),
+    **dict.fromkeys(OF_SOURCES, 4e-6),
 }
 """Changes at which neither rounding nor the fifth derivative counts, for crystals of some ten
 cells of 50 Angstrom."""

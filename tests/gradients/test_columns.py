@@ -20,8 +20,8 @@ def enumerators(name: str) -> dict[str, int]:
 def test_columns() -> None:
     found = enumerators("Column")
     for name in (
-        "INDICES", "ORIGIN", "WAVELENGTH", "SIZES", "SPREAD", "PHOTONS", "FORMS", "LOG_SCALE",
-        "COLUMNS",
+        "INDICES", "ORIGIN", "WAVELENGTH", "BANDWIDTH", "HORIZONTAL", "VERTICAL", "SIZES",
+        "SPREAD", "PHOTONS", "FORMS", "LOG_SCALE", "COLUMNS",
     ):  # fmt: skip
         assert getattr(parameters, name) == found[name], name
     assert found["FAST"] == parameters.AXES
@@ -33,7 +33,7 @@ def test_groups() -> None:
         "OF_INDICES": "INDICES",
         "OF_PANEL": "ORIGIN",
         "OF_AXES": "AXES",
-        "OF_WAVELENGTH": "WAVELENGTH",
+        "OF_SOURCES": "WAVELENGTH",
         "OF_SIZES": "SIZES",
         "OF_SPREAD": "SPREAD",
         "OF_FORMS": "FORMS",

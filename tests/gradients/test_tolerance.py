@@ -16,6 +16,9 @@ from cupysim.backends.select import available_backends, open_backend
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths import spot_bounds
 from cupysim.maths.pixel_factors import capture_fraction, capture_slope
+from cupysim.models.cell_spread_parameters import EDGE_SPREADS
+from cupysim.models.parameters import without_effect
+from cupysim.models.source_parameters import OF_SOURCES
 from cupysim.models.spot_shape import Shape
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
@@ -53,6 +56,8 @@ def available(experiment: Experiment) -> str:
         names.append(PANEL)
     if experiment.crystal.mosaicity.spread > 0.0:
         names.append("mosaic_spread")
+    for family in (EDGE_SPREADS, OF_SOURCES):
+        names += [name for name in family if not without_effect(experiment, name)]
     return ", ".join(names)
 
 
@@ -109,6 +114,25 @@ def test_weak_terms_are_left_out(shape: str, names: str, share: float, backend: 
     plan = planned(f"{FINE} -Xbeam 25 -Ybeam 20 {shape} -detpixels 64", names)
     found = differentiated(plan, backend, "1e-4peak")
     assert 0.0 < found.share < share
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-mosaic_dom 12 -spread_edges 1 2 0.5 -mosaic 0.3",
+        "-spectrum gaussian,1 -spectrum_samples 4 -hdivrange 3 -hdivsteps 3 -polar 0.9",
+        "-dispersion 1 -dispsteps 3 -vdivrange 3 -vdivsteps 2 -nopolar",
+    ],
+)
+@pytest.mark.parametrize("exponent", [-1, -3, -5])
+def test_domains_and_sources(exponent: int, words: str, backend: str) -> None:
+    plan = planned(f"{FINE} -N 30 -gauss_xtal -oversample 1 -detpixels 32 {words}")
+    exact = differentiated(plan, backend, None)
+    tolerance = 10.0**exponent * float(exact.photons.max())
+    found = differentiated(plan, backend, tolerance)
+    assert_within(found, exact, tolerance)
+    assert 0.0 < found.share < 1.0
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

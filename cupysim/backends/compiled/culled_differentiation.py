@@ -13,7 +13,7 @@ from cupysim.backends.compiled.culled import LANES, TileWorker
 from cupysim.backends.compiled.differentiation import (
     BAND_BYTES,
     describe_derivatives,
-    rotation_derivatives,
+    domain_derivatives,
 )
 from cupysim.backends.compiled.engine import TileEngine
 from cupysim.backends.derivatives import Gradients
@@ -47,7 +47,7 @@ class _GradientTiles(TileWorker):
         # not at construction, because panels share the device's buffers of parameters
         describe_derivatives(launch, self._engine, self._gradient_plan, self._panel)
         total = self._plan.n_orientations
-        rotation_derivatives(launch, self._engine, self._gradient_plan, 0, total)
+        domain_derivatives(launch, self._engine, self._gradient_plan, 0, total)
         launch["tolerated"] = tolerance
         rows = tiles.numbers // tiles.across
         # whole rows of tiles at a time, because their pixels follow each other in memory

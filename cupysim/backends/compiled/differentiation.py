@@ -19,14 +19,17 @@ from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.batch import listed
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.records import matrix_records
+from cupysim.backends.compiled.records import (
+    matrix_records,
+    source_change_records,
+    strain_records,
+)
 from cupysim.backends.compiled.spans import Span
 from cupysim.backends.compiled.variants import Factors, Precision, Variant
 from cupysim.backends.compiled.worker import BandWorker, Piece
 from cupysim.backends.derivatives import Gradients
 from cupysim.backends.factor_derivatives import FactorSums
 from cupysim.backends.rendered import Observer
-from cupysim.maths.orientations import orientations
 from cupysim.plan.gradient_columns import (
     AXES,
     COLUMNS,
@@ -98,15 +101,15 @@ def describe_derivatives(
     for name, array in (
         ("parameters", np.ascontiguousarray(rows)),
         ("parameter_columns", np.ascontiguousarray(ranges, dtype=np.int64)),
-        ("source_derivatives", gradient_plan.source_slopes),
+        ("source_changes", source_change_records(gradient_plan)),
     ):
         launch[name] = engine.replace(name, array)
 
 
-def rotation_derivatives(
+def domain_derivatives(
     launch: np.ndarray, engine: Engine, gradient_plan: GradientPlan, first: int, last: int
 ) -> None:
-    """Tell a launch the derivatives of orientations with respect to the mosaic spreads.
+    """Tell a launch the strains of domains, and derivatives of orientations for spreads.
 
     Parameters
     ----------
@@ -119,19 +122,24 @@ def rotation_derivatives(
     first, last : int
         Numbers of the first orientation, and of the one after the last.
     """
+    domains = gradient_plan.domains
+    launch["n_strained"] = len(domains.strains)
+    launch["strains"] = engine.tables.address(
+        engine.replace, "strains", Same(gradient_plan), lambda: strain_records(domains.strains)
+    )
     if not gradient_plan.rows[..., SPREAD:PHOTONS].any():
         return
-    cells = gradient_plan.plan.crystals.phi_cells[0, 0]
-    slopes = gradient_plan.rotation_slopes
-    launch["n_spreads"] = len(slopes)
+    launch["n_spreads"] = domains.n_spreads
     launch["matrix_derivatives"] = engine.tables.address(
         engine.replace,
         "matrix_derivatives",
         (Same(gradient_plan), first, last),
         lambda: np.stack(
             [
-                matrix_records(orientations(cells, of_spread, first, last), Precision.DOUBLE)
-                for of_spread in slopes
+                matrix_records(of_spread, Precision.DOUBLE)
+                for of_spread in domains.cell_slopes(
+                    gradient_plan.plan.crystals, np.arange(first, last)
+                )
             ],
             axis=1,
         ),
@@ -245,7 +253,7 @@ class _GradientWorker(BandWorker):
     def _set_span(self, launch: np.ndarray, span: Span, variant: Variant) -> None:
         super()._set_span(launch, span, variant)
         first, last = span.first_orientation, span.first_orientation + span.n_orientations
-        rotation_derivatives(launch, self.engine, self.gradient_plan, first, last)
+        domain_derivatives(launch, self.engine, self.gradient_plan, first, last)
 
     def _variant(self, interpolate: bool) -> Variant:
         variant = super()._variant(interpolate)

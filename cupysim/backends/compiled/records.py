@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from cupysim.native import sources
 from cupysim.plan.culling import OrientationGroup
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
+
+if TYPE_CHECKING:
+    from cupysim.plan.gradient_plan import GradientPlan
 
 STRUCT = re.compile(r"^struct (\w+) \{$(.*?)^\};$", re.MULTILINE | re.DOTALL)
 MEMBER = re.compile(r"^    ((?:const )?\w+\*?) (\w+)(?:\[(\d+)\])?;", re.MULTILINE)
@@ -102,6 +106,47 @@ def source_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     records["incident"], records["wavelength"] = incident, table.wavelength[shots]
     records["polarization"] = form.reshape(*incident.shape[:2], 6)
     records["weight"], records["channel"] = table.weight[shots], table.channel
+    return records
+
+
+def source_change_records(gradient_plan: GradientPlan) -> np.ndarray:
+    """How the sources change with the parameters of the beam, as the kernel reads it.
+
+    Parameters
+    ----------
+    gradient_plan : GradientPlan
+        Plan of the derivatives.
+
+    Returns
+    -------
+    ndarray of ``SourceChange``, shape (n_sources, n_changes)
+        Changes of the wavelength, the direction and the polarization form of each source.
+    """
+    slopes = gradient_plan.sources
+    records = np.empty(slopes.wavelengths.T.shape, dtype=struct_type("SourceChange"))
+    records["wavelength"] = slopes.wavelengths.T
+    records["incident"] = slopes.incident.swapaxes(0, 1)
+    records["polarization"] = slopes.polarization.swapaxes(0, 1)
+    return records
+
+
+def strain_records(strains: np.ndarray) -> np.ndarray:
+    """Strains of cells that vary among domains, as the kernel reads them.
+
+    Parameters
+    ----------
+    strains : ndarray, shape (n_strained, 3, 3)
+        Matrices that change Miller indices.
+
+    Returns
+    -------
+    ndarray of ``Strain``, shape (max(n_strained, 1),)
+        Each matrix transposed, and its inverse.
+    """
+    records = np.zeros(max(len(strains), 1), dtype=struct_type("Strain"))
+    if len(strains):
+        records["transposed"] = strains.swapaxes(1, 2).reshape(-1, 9)
+        records["inverse"] = np.linalg.inv(strains).reshape(-1, 9)
     return records
 
 

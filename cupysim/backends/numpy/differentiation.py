@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,12 +20,12 @@ from cupysim.backends.numpy.rays import PixelBlock, Ray, rays
 from cupysim.backends.rendered import Observer
 from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
-from cupysim.maths.rotations import apply_matrix
+from cupysim.maths.polarization import polarization_form, polarization_of_form
 from cupysim.plan.amorphous import intensity, intensity_slope
 from cupysim.plan.diffuse_slopes import diffuse_factor_slopes, diffuse_slopes
 from cupysim.plan.gradient_columns import FORMS, INDICES, ORIGIN, PHOTONS, SIZES, SPREAD, WAVELENGTH
 from cupysim.plan.gradient_plan import GradientPlan
-from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size
 from cupysim.plan.structure_factor import interpolated_where, structure_factor_slopes
 from cupysim.plan.weights import RayPath, weight_slopes
@@ -91,6 +92,24 @@ class _Terms:
     forms: list[np.ndarray]
 
 
+class _Orientations(NamedTuple):
+    """Some orientations of a ray.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (n_orientations, 3, 3)
+        Rows a, b, c (m).
+    growth : list of ndarray, shape (n_orientations, 3, n_active)
+        Derivatives of h, k, l with respect to each spread; empty if there is none.
+    strains : ndarray, shape (n_orientations, 3, 3), or None
+        Strains of the cells, see `DomainSlopes`.
+    """
+
+    cells: np.ndarray
+    growth: list[np.ndarray]
+    strains: np.ndarray | None
+
+
 class Differentiator:
     """Sums the photons of a block of pixels and their derivatives, ray by ray.
 
@@ -109,6 +128,7 @@ class Differentiator:
     ) -> None:
         self.plan = gradient_plan.plan
         self.gradient_plan = gradient_plan
+        self.domains = gradient_plan.domains
         self.rows = gradient_plan.rows[block.panel]
         self.block = block
         self.sums = sums
@@ -121,7 +141,7 @@ class Differentiator:
         n = len(block.numbers)
         weight = np.ones(n) if ray.weight is None else ray.weight
         active = np.arange(n) if ray.active is None else ray.active
-        changes = [_RayChange(plan, block, ray, row) for row in self.rows]
+        changes = [_RayChange(self.gradient_plan, block, ray, row) for row in self.rows]
         terms = np.full(n, plan.ray_background[0])
         term_slopes = np.zeros_like(self.slopes)
         if plan.amorphous.n_materials:
@@ -131,9 +151,11 @@ class Differentiator:
         for numbers, cells in self._orientations(ray, len(active)):
             part = self._terms(ray, cells)
             terms[active] += part.square.sum(axis=0)
-            growth = self._growth(ray, numbers)
+            some = _Orientations(
+                cells, self._growth(ray, numbers), self.domains.strains_of(numbers)
+            )
             for number, change in enumerate(changes):
-                term_slopes[number, active] += self._slope(part, change, cells, growth, ray, active)
+                term_slopes[number, active] += self._slope(part, change, some, active)
         self.photons += weight * terms
         for number, change in enumerate(changes):
             self.slopes[number] += weight * (
@@ -156,15 +178,12 @@ class Differentiator:
             yield np.arange(first, first + len(cells)), cells
 
     def _growth(self, ray: Ray, numbers: np.ndarray) -> list[np.ndarray]:
-        """Derivatives of h, k, l with respect to each mosaic spread, shape (n, 3, n_active)."""
+        """Derivatives of h, k, l with respect to each spread, shape (n, 3, n_active)."""
         if not self.rows[:, SPREAD:PHOTONS].any():
             return []
-        crystals, scattering = self.plan.crystals, np.stack(ray.scattering)
-        phi, domain = np.divmod(numbers, crystals.mosaic_rotations.shape[2])
-        return [
-            apply_matrix(slopes[domain][:, None], crystals.phi_cells[0, 0, phi]) @ scattering
-            for slopes in self.gradient_plan.rotation_slopes
-        ]
+        scattering = np.stack(ray.scattering)
+        slopes = self.domains.cell_slopes(self.plan.crystals, numbers)
+        return [each @ scattering for each in slopes]
 
     def _diffuse_terms(self, ray: Ray, cells: np.ndarray) -> _Terms:
         plan = self.plan
@@ -227,35 +246,33 @@ class Differentiator:
 
     def _amorphous_slope(self, change: _RayChange, ray: Ray) -> np.ndarray:
         """Derivative of the scattering of amorphous matter, shape (n_pixels,)."""
+        if change.scattering is None:
+            return np.zeros(len(self.block.numbers))
         q = np.stack(ray.scattering_of_all)
-        moved = np.zeros_like(q)
-        wavelength = change.row[WAVELENGTH]
-        if wavelength:
-            moved -= wavelength * self.gradient_plan.source_slopes[ray.source] * q
-        if change.scattering is not None:
-            moved += change.scattering
         length = np.linalg.norm(q, axis=0)
-        along = (moved * q).sum(axis=0) / np.where(length > 0.0, length, 1.0)
+        along = (change.scattering * q).sum(axis=0) / np.where(length > 0.0, length, 1.0)
         return intensity_slope(self.plan.amorphous, 0, ray.scattering_of_all) * along
 
     def _slope(
         self,
         part: _Terms,
         change: _RayChange,
-        cells: np.ndarray,
-        growth: list[np.ndarray],
-        ray: Ray,
+        orientations: _Orientations,
         active: np.ndarray,
     ) -> np.ndarray:
         """Derivative of the sum of some terms with respect to one parameter, shape (n_active,)."""
         row = change.row
         indices = np.stack(part.indices)
-        moved = np.tensordot(row[INDICES:ORIGIN].reshape(3, 3), indices, axes=1)
-        if row[WAVELENGTH]:
-            moved = moved - row[WAVELENGTH] * self.gradient_plan.source_slopes[ray.source] * indices
+        turn, strains = row[INDICES:ORIGIN].reshape(3, 3), orientations.strains
+        if strains is None:
+            moved = np.tensordot(turn, indices, axes=1)
+        else:
+            # strained cells have h = strain h0, and h0 changes by E h0
+            turns = strains @ turn @ np.linalg.inv(strains)
+            moved = np.moveaxis(turns @ np.moveaxis(indices, 0, 1), 1, 0)
         if change.scattering is not None:
-            moved = moved + np.moveaxis(cells @ change.scattering[:, active], 1, 0)
-        for of_spread, turned in zip(row[SPREAD:PHOTONS], growth, strict=False):
+            moved = moved + np.moveaxis(orientations.cells @ change.scattering[:, active], 1, 0)
+        for of_spread, turned in zip(row[SPREAD:PHOTONS], orientations.growth, strict=False):
             if of_spread:
                 moved = moved + of_spread * np.moveaxis(turned, 1, 0)
         total = sum(along * move for along, move in zip(part.along, moved, strict=True))
@@ -274,12 +291,41 @@ class _RayChange:
     number.
     """
 
-    def __init__(self, plan: RenderPlan, block: PixelBlock, ray: Ray, row: np.ndarray) -> None:
+    def __init__(
+        self, gradient_plan: GradientPlan, block: PixelBlock, ray: Ray, row: np.ndarray
+    ) -> None:
         self.row = row
         self.scattering: np.ndarray | None = None
         self.weight: np.ndarray | float = 0.0
-        if not row[ORIGIN:WAVELENGTH].any():
-            return
+        if row[ORIGIN:WAVELENGTH].any():
+            self._move_panel(gradient_plan.plan, block, ray)
+        if row[WAVELENGTH:SIZES].any():
+            self._move_source(gradient_plan, block, ray)
+
+    def _move_source(self, gradient_plan: GradientPlan, block: PixelBlock, ray: Ray) -> None:
+        """Change the wavelength and the direction of the source."""
+        plan, weights = gradient_plan.plan, self.row[WAVELENGTH:SIZES]
+        sources, slopes = plan.sources, gradient_plan.sources
+        at = block.shot, ray.source
+        longer = float(weights @ slopes.wavelengths[:, ray.source])
+        turned = weights @ slopes.incident[:, ray.source]
+        moved = -longer * np.stack(ray.scattering_of_all)
+        moved -= turned[:, None] / sources.wavelength[at]
+        self.scattering = moved if self.scattering is None else self.scattering + moved
+        if plan.polar_use is Use.EACH and turned.any():
+            x, y, z = np.stack(ray.position) / np.linalg.norm(ray.position, axis=0)
+            of_ray = block.shot, [ray.source]
+            form = polarization_form(
+                sources.kahn[of_ray], sources.incident[of_ray], sources.polarization_axis[of_ray]
+            )
+            change = weights @ slopes.polarization[:, ray.source]
+            self.weight = self.weight + (
+                polarization_of_form(change, (x, y, z)) / polarization_of_form(form[0], (x, y, z))
+            )
+
+    def _move_panel(self, plan: RenderPlan, block: PixelBlock, ray: Ray) -> None:
+        """Change the place and the axes of the panel."""
+        row = self.row
         origin, close = row[ORIGIN : ORIGIN + 3], row[ORIGIN + 3]
         fast, slow, normal = row[ORIGIN + 4 : WAVELENGTH].reshape(3, 3)
         at = block.shot, block.panel

@@ -15,6 +15,7 @@ from cupysim.models.attenuation import Beamstop, FlightPath
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current, without_effect
 from cupysim.models.sampling import Sweep
+from cupysim.models.source_parameters import WIDTHS
 from cupysim.storage.toml_document import Section
 
 FAR = 10.0
@@ -67,6 +68,9 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
             )
         if "wavelength" in names:
             vary.fail("wavelength", "has no effect: the file of spectra gives all wavelengths")
+    for name in WIDTHS:
+        if spectra is not None and name in names:
+            vary.fail(name, "has no effect: [vary] spectrum gives the wavelengths of each shot")
     if spectra is not None and base.beam.source_table is not None:
         vary.fail("spectrum", "the base has a table of sources, which gives all wavelengths")
     if spectra is not None:

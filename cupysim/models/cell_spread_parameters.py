@@ -1,0 +1,53 @@
+"""Parameters of cells that vary among mosaic domains: spreads of the edges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cupysim.errors import ModelError
+
+if TYPE_CHECKING:
+    from cupysim.models.experiment import Experiment
+
+EDGE_SPREADS = ("edge_spread_a", "edge_spread_b", "edge_spread_c")
+"""Standard deviations of the edges among the domains, relative to the edges."""
+
+
+def without_edge_spreads(experiment: Experiment, _: str) -> str:
+    """Reason why a spread of the edges has no effect; empty if it has one."""
+    if any(experiment.crystal.cell_spreads):
+        return ""
+    return "the cells of all domains are alike (option -spread_edges)"
+
+
+def current_edge_spread(experiment: Experiment, name: str) -> float:
+    """Value of one of `EDGE_SPREADS`."""
+    return experiment.crystal.cell_spreads[EDGE_SPREADS.index(name)]
+
+
+def with_changed_edge_spread(experiment: Experiment, name: str, by: float) -> Experiment:
+    """The experiment with a spread of the edges changed.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    name : str
+        One of `EDGE_SPREADS`.
+    by : float
+        Change.
+
+    Raises
+    ------
+    ModelError
+        If the parameter has no effect, or the change is impossible.
+    """
+    if reason := without_edge_spreads(experiment, name):
+        raise ModelError(f"parameter {name!r}: it has no effect: {reason}")
+    crystal = experiment.crystal
+    a, b, c = (
+        spread + by if each == name else spread
+        for each, spread in zip(EDGE_SPREADS, crystal.cell_spreads, strict=True)
+    )
+    return replace(experiment, crystal=replace(crystal, cell_spreads=(a, b, c)))
