@@ -79,7 +79,7 @@ def _computed(image: Any, plan: RenderPlan, photons: np.ndarray) -> Any:
     where = np.zeros(plan.shape[1:], dtype=bool)
     region = (slice(None), plan.rows, plan.columns)
     where[region] = True if plan.mask is None else plan.mask[region]
-    return array_namespace(image).asarray(np.where(where, photons, np.float32(0.0)))
+    return array_namespace(image).asarray(np.where(where, photons, photons.dtype.type(0.0)))
 
 
 def _weaken(rendered: Rendered, plan: RenderPlan) -> None:
@@ -145,4 +145,7 @@ def differentiate_parts(
         total.photons[...] += shown
         for number, name in enumerate(plan.names):
             total.values[number] += plan.path_growth.get(name, 0.0) * shown
+            if name in plan.path_slopes:
+                slopes = _computed(total.photons, plan.plan, plan.path_slopes[name])
+                total.values[number] += slopes if plan.plan.has_panels else slopes[0]
     return replace(total, share=sum(shares) / len(shares))

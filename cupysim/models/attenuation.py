@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from cupysim.errors import ModelError
 from cupysim.maths.absorption import LARGEST_SPHERE, slab_transmission, sphere_transmission
+from cupysim.models.background import Amorphous
 from cupysim.models.checks import assign, finite
 
 
@@ -23,25 +25,48 @@ class Beamstop:
     diameter : float
         Diameter (m).
     transmission : float, optional
-        Fraction of the photons that pass through. By default none.
+        Fraction of the photons that pass through. By default none or, with matter, those that it
+        does not absorb.
+    matter : Amorphous, optional
+        What the disc consists of. The direct beam scatters in it. By default, it does not scatter.
+    attenuation : float, optional
+        Attenuation coefficient of the matter (1/m).
 
     Raises
     ------
     ModelError
-        If a number is impossible.
+        If a number is impossible, or the transmission is not that of the matter.
     """
 
     distance: float
     diameter: float
     transmission: float = 0.0
+    matter: Amorphous | None = None
+    attenuation: float = 0.0
 
     def __post_init__(self) -> None:
         _positive(self, "beamstop", "distance", "diameter")
+        _not_negative(self, "beamstop", "attenuation")
         assign(self, transmission=finite(self.transmission, "beamstop: transmission"))
         if not 0.0 <= self.transmission <= 1.0:
             raise ModelError(
                 f"beamstop: transmission must be from 0 to 1, got {self.transmission:g}"
             )
+        if self.matter is None:
+            if self.attenuation:
+                raise ModelError("beamstop: attenuation needs matter; or give a transmission")
+            return
+        if not isinstance(self.matter, Amorphous):
+            raise ModelError(f"beamstop: matter must be Amorphous, got {self.matter!r}")
+        if self.matter.begin is not None or self.matter.thickness == 0.0:
+            raise ModelError("beamstop: its matter needs a thickness, and no beginning")
+        passed = math.exp(-self.attenuation * self.matter.thickness)
+        if self.transmission not in {0.0, passed}:
+            raise ModelError(
+                f"beamstop: its matter transmits {passed:g} of the photons, not "
+                f"{self.transmission:g}"
+            )
+        assign(self, transmission=passed)
 
     def fraction(self, position: np.ndarray, beam: np.ndarray) -> np.ndarray:
         """Fraction of the photons that reach positions, shape (...,); see `Attenuator`."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cupysim.errors import ModelError
+from cupysim.models.attenuation import Beamstop
 
 if TYPE_CHECKING:
     from cupysim.models.experiment import Experiment
@@ -24,8 +25,12 @@ def reason_for_no_background(experiment: Experiment, _: str) -> str:
     _ : str
         `BACKGROUND_SCALE`.
     """
-    has_background = experiment.water.size > 0.0 or bool(experiment.backgrounds)
-    return "" if has_background else "there is no background (options -water and -background)"
+    scatters = any(
+        isinstance(each, Beamstop) and each.matter is not None for each in experiment.attenuators
+    )
+    if experiment.water.size > 0.0 or experiment.backgrounds or scatters:
+        return ""
+    return "there is no background (-water, -background or -beamstop_matter)"
 
 
 def current_background_scale(experiment: Experiment, _: str) -> float:

@@ -17,6 +17,8 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.sensor import attenuation
 from cupysim.models.sources import Sources
 from cupysim.nanobragg.arguments import Arguments
+from cupysim.nanobragg.backgrounds import DEFAULT_EDGE
+from cupysim.nanobragg.beam import beam_edge
 
 LARGEST_VARIATION = 0.05
 """Largest relative difference of an attenuation coefficient from its mean over the beam that needs
@@ -24,6 +26,9 @@ no warning."""
 
 SAMPLES: dict[str, type[Slab] | type[Sphere]] = {"slab": Slab, "sphere": Sphere}
 """Shapes of samples by name."""
+
+LARGEST_MILLIMETRES = 1e6
+"""Limit of a size (mm); longer ones are certainly mistakes."""
 
 MODELS = ("beamstop", "dose", *SAMPLES)
 """Beginnings of messages, which the name of an option replaces."""
@@ -58,7 +63,10 @@ def with_attenuators(args: Arguments, experiment: Experiment) -> Experiment:
         found.append(FlightPath(mean_attenuation("-flight_path", args.flight_path, sources)))
     if args.beamstop is not None:
         with _told_of("-beamstop"):
-            found.append(Beamstop(*args.beamstop))
+            stop = Beamstop(*args.beamstop)
+        found.append(stop if args.beamstop_matter is None else _filled(stop, args, sources))
+    elif args.beamstop_matter is not None:
+        raise OptionError("-beamstop_matter", "there is no beamstop (option -beamstop)")
     with warnings.catch_warnings():
         # the experiment without attenuators has given the same warnings
         warnings.simplefilter("ignore", CupysimWarning)
@@ -78,19 +86,38 @@ def dose_line(material: str, experiment: Experiment) -> str:
     return f"dose: {megagray:.4g} MGy in {material}, from {experiment.beam.fluence:.4g} photons/m^2"
 
 
-def _sample(value: str) -> tuple[type[Slab] | type[Sphere], str, float]:
-    """Shape, material and size (m) of a value of -absorption."""
-    kind, _, rest = value.partition(",")
-    kind, (material, _, size) = kind.strip(), rest.rpartition(",")
+def _filled(stop: Beamstop, args: Arguments, sources: Sources) -> Beamstop:
+    """The beamstop with the matter of -beamstop_matter."""
+    from cupysim.materials.free_atoms import free_atoms
+
+    option, edge = "-beamstop_matter", beam_edge(args)
+    material, thickness = _material_and_size(option, args.beamstop_matter, "MATERIAL,MM")
+    width = edge if edge > 0.0 else DEFAULT_EDGE
+    coefficient = mean_attenuation(option, material, sources)
+    with _told_of(option):
+        matter = free_atoms(material, thickness, width, width)
+        return replace(stop, matter=matter, attenuation=coefficient)
+
+
+def _material_and_size(option: str, value: str, expected: str) -> tuple[str, float]:
+    """Material and size (m) of a value ``MATERIAL,MM``."""
+    material, _, size = value.rpartition(",")
     try:
         millimetres = float(size)
     except ValueError:
         millimetres = -1.0
-    if kind not in SAMPLES or not material.strip() or not 0.0 <= millimetres < 1e6:
-        raise OptionError(
-            "-absorption", f"expected slab,MATERIAL,MM or sphere,MATERIAL,MM, got {value[:60]!r}"
-        )
-    return SAMPLES[kind], material.strip(), MM.to_si(millimetres)
+    if not material.strip() or not 0.0 <= millimetres < LARGEST_MILLIMETRES:
+        raise OptionError(option, f"expected {expected}, got {value[:60]!r}")
+    return material.strip(), MM.to_si(millimetres)
+
+
+def _sample(value: str) -> tuple[type[Slab] | type[Sphere], str, float]:
+    """Shape, material and size (m) of a value of -absorption."""
+    kind, _, rest = value.partition(",")
+    expected = "slab,MATERIAL,MM or sphere,MATERIAL,MM"
+    if kind.strip() not in SAMPLES:
+        raise OptionError("-absorption", f"expected {expected}, got {value[:60]!r}")
+    return SAMPLES[kind.strip()], *_material_and_size("-absorption", rest, expected)
 
 
 def mean_attenuation(option: str, material: str, sources: Sources) -> float:

@@ -20,6 +20,7 @@ from cupysim.errors import CupysimWarning, FileFormatError, ModelError, OptionEr
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
 from cupysim.models.background import Amorphous, Water
+from cupysim.models.background_parameters import BACKGROUND_SCALE, reason_for_no_background
 from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
 from cupysim.models.detector import Detector
@@ -141,12 +142,13 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         rendering=_rendering(args, mask),
         quirks=quirks,
     )
-    if "-background_scale" in seen and not (args.water > 0.0 or experiment.backgrounds):
-        raise OptionError("-background_scale", "there is no background (-water or -background)")
-    if not {"-absorption", "-flight_path", "-beamstop"}.isdisjoint(seen):
+    if not {"-absorption", "-flight_path", "-beamstop", "-beamstop_matter"}.isdisjoint(seen):
         from cupysim.nanobragg.attenuators import with_attenuators
 
         experiment = with_attenuators(args, experiment)
+    reason = reason_for_no_background(experiment, BACKGROUND_SCALE)
+    if "-background_scale" in seen and reason:
+        raise OptionError("-background_scale", reason)
     if not {"-body", "-body_position", "-around", "-beam_profile", "-decay", "-image_dose",
             "-dose_before"}.isdisjoint(seen):  # fmt: skip
         from cupysim.nanobragg.sample_body import with_body

@@ -144,6 +144,13 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         Kind.FLOAT, 2, MM, ("beamstop",), match=Match.EXACT, metavar="DISTANCE DIAMETER",
         is_new=True,
     ),
+    Option(
+        ("-beamstop_matter",), DETECTOR,
+        "Material and thickness of the beamstop, in which the direct beam scatters. MATERIAL as "
+        "for -absorption.",
+        Kind.TEXT, 1, NONE, ("beamstop_matter",), match=Match.EXACT, metavar="MATERIAL,MM",
+        is_new=True,
+    ),
     choice("-domain_model", CRYSTAL,
            "Rotations of mosaic domains: random (nanobragg, simtbx), or a set without random "
            "numbers (diffbragg, normal, cap, fisher; docs/crystals.md).",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.models.attenuation import Beamstop
 from cupysim.models.background import Amorphous
 from cupysim.models.crystal import Crystal
 from cupysim.models.experiment import Experiment
@@ -21,7 +22,7 @@ def background_text(matter: Amorphous) -> str:
 
 
 def sample_texts(experiment: Experiment) -> list[str]:
-    """Body, profile of the beam, decay, and the factor of the background."""
+    """Body, profile of the beam, decay, matter of beamstops, and the factor of the background."""
     profile, decay = experiment.beam.profile, experiment.decay
     found = []
     for number, body in enumerate(experiment.bodies):
@@ -43,6 +44,12 @@ def sample_texts(experiment: Experiment) -> list[str]:
             f"decay: {1e-6 * decay.dose:g} MGy after {1e-6 * decay.dose_before:g} MGy, half dose "
             f"{1e-6 * decay.half_dose:g} MGy, B grows by {1e26 * decay.b_per_gray:g} A^2/MGy"
         )
+    found += [
+        f"beamstop at {1e3 * each.distance:g} mm: {background_text(each.matter)}, transmission "
+        f"{each.transmission:g}"
+        for each in experiment.attenuators
+        if isinstance(each, Beamstop) and each.matter is not None
+    ]
     if experiment.background_scale != 1.0:
         found.append(f"factor of the background: {experiment.background_scale:g}")
     return found

@@ -21,14 +21,12 @@ from cupysim.plan.contrasts import background_contrast, stokes_contrast
 from cupysim.plan.culling import reason_for_exact, without_background
 from cupysim.plan.diffuse_table import NO_DIFFUSE
 from cupysim.plan.domain_slopes import DomainSlopes
-from cupysim.plan.fraction_slopes import fraction_slopes
+from cupysim.plan.fraction_slopes import fraction_slopes, reason_for_none
 from cupysim.plan.gradient_columns import COLUMNS, PHOTONS, motion_rows
 from cupysim.plan.gradient_names import FACTORS, expand
-from cupysim.plan.gradient_rows import (
-    no_geometry_slopes,
-    parameter_rows,
-)
+from cupysim.plan.gradient_rows import parameter_rows
 from cupysim.plan.kinds import KindPlan
+from cupysim.plan.path_scattering import path_slopes
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.source_slopes import SourceSlopes
 from cupysim.plan.spot_shapes import SPOT_SHAPES
@@ -66,6 +64,8 @@ class GradientPlan:
     path_growth : mapping of str to float
         For parameters that multiply the photons from matter along the beam: the derivatives of the
         logarithm of these photons.
+    path_slopes : mapping of str to ndarray, shape (n_panels, n_slow, n_fast)
+        For other parameters on which these photons depend: their derivatives.
     further : tuple of GradientPlan
         Further plans with the same parameters, whose photons and derivatives add up: of other
         crystals, sizes, settings and spindle angles, and of diffuse scattering.
@@ -81,6 +81,7 @@ class GradientPlan:
     contrasts: Mapping[str, tuple[RenderPlan, RenderPlan]] = field(default_factory=dict)
     shares: np.ndarray = field(default_factory=lambda: np.ones((1, 1)))
     path_growth: Mapping[str, float] = field(default_factory=dict)
+    path_slopes: Mapping[str, np.ndarray] = field(default_factory=dict)
     further: tuple[GradientPlan, ...] = ()
 
     @property
@@ -213,7 +214,7 @@ def _plan_of_crystal(
     rows, own = np.zeros((plan.shape[1], len(single), COLUMNS)), []
     for name in wanted:
         if motion_of(name) is not None:
-            if reason := no_geometry_slopes(experiment, plan):
+            if reason := reason_for_none(experiment):
                 raise ModelError(f"gradients: {name}: {reason}")
             rows[:, single.index(name)] = motion_rows(experiment, name)
             continue
@@ -247,4 +248,5 @@ def _plan_of_crystal(
             name: float(known[name][PHOTONS]) for name in single if name in ("scale", "fluence")
         }
         | {name: 1.0 / experiment.background_scale for name in single if name == BACKGROUND_SCALE},
+        path_slopes={} if plan.path_image is None else path_slopes(experiment, single),
     )

@@ -88,30 +88,9 @@ def parameter_rows(
         unavailable |= dict.fromkeys(STOKES, polarization)
     if experiment.structure_factors.table is None:
         unavailable[FACTORS] = "there is no table of structure factors"
-    if reason := no_geometry_slopes(experiment, plan):
+    if reason := reason_for_none(experiment):
         unavailable |= dict.fromkeys(OF_ONE_PANEL, reason)
-    if plan.path_image is not None:
-        of_matter = "scattering by matter along the beam depends on it, and has no derivative"
-        unavailable |= dict.fromkeys((*SOURCE_COLUMNS, *STOKES), of_matter)
     return known, unavailable
-
-
-def no_geometry_slopes(experiment: Experiment, plan: RenderPlan) -> str:
-    """Reason why there are no derivatives with respect to the geometry; empty if there are some.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Experiment with one crystal.
-    plan : RenderPlan
-        Its plan.
-    """
-    if plan.path_image is not None:
-        return (
-            "scattering by matter along the beam depends on the geometry of the detector, and has "
-            "no derivative"
-        )
-    return reason_for_none(experiment)
 
 
 def _cell_counts(plan: RenderPlan) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Scattering of matter in front of the crystal and behind it, as an image.
+"""Scattering of beamstops, and of matter in front of the crystal and behind it, as an image.
 
 The image is a sum over places along the beam. At each, the geometry is that of a detector which is
 closer or farther. The image is smooth, so it is computed at some pixels and interpolated.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from cupysim.errors import ModelError
+from cupysim.errors import CupysimWarning, ModelError
+from cupysim.maths.absorption import slab_transmission
 from cupysim.maths.arrays import unit
 from cupysim.maths.interpolation_smooth import interpolated
 from cupysim.maths.polarization import polarization_form, polarization_of_form
@@ -21,6 +24,10 @@ from cupysim.models.background import Amorphous
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
+from cupysim.models.panel_motion import motion_of
+from cupysim.models.parameters import OF_ONE_PANEL, changed, current
+from cupysim.models.polarization_parameters import STOKES
+from cupysim.models.source_parameters import WIDTHS
 from cupysim.plan.attenuation import warn_of_mean_wavelength
 from cupysim.plan.last_result import LastResult
 from cupysim.quirks import Quirk
@@ -34,6 +41,15 @@ ROWS_AT_ONCE = 16
 NODES_OF_INTERVAL = 10
 """Number of computed pixels within the shortest interval of a table of F."""
 
+STEP = 1e-6
+"""Change of a length (m) or angle (rad) of the detector for central differences."""
+
+OF_WIDTH = 1e-4
+"""Relative change of the wavelength and of bandwidths."""
+
+OF_STOKES = 0.01
+"""Change of Stokes parameters, on which photons depend linearly."""
+
 LARGEST_SPACING, SPACING_OF_SHADOWS = 8, 2
 """Largest distance between computed pixels (pixels): without a beamstop, and with its shadow."""
 
@@ -43,7 +59,7 @@ _last: LastResult[np.ndarray] = LastResult()
 
 
 def path_image(experiment: Experiment) -> np.ndarray | None:
-    """Photons from matter that has a beginning along the beam.
+    """Photons from beamstops, and from matter that has a beginning along the beam.
 
     Parameters
     ----------
@@ -60,9 +76,8 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
     ModelError
         If the detector is curved, or matter reaches it.
     """
-    matter = [each for each in experiment.backgrounds if each.begin is not None]
     detector = experiment.detector
-    if not matter:
+    if not any(_sources_of_light(experiment)):
         return None
     if isinstance(detector, Detector) and detector.curved:
         raise ModelError("matter along the beam: not possible with a curved detector")
@@ -74,30 +89,89 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
     if kept is not None:
         return kept
     warn_of_mean_wavelength(experiment, "matter along the beam")
-    panels = experiment.flat_panels
-    found = np.zeros((len(panels), detector.n_slow, detector.n_fast), np.float32)
-    for panel, image in zip(panels, found, strict=True):
+    found = _image(experiment, _spacings(experiment), np.float32)
+    found.setflags(write=False)
+    return _last.keep(found, key)
+
+
+def path_slopes(experiment: Experiment, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Derivatives of `path_image`, by central differences.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment with such matter.
+    names : sequence of str
+        Names of parameters.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (n_panels, n_slow, n_fast)
+        Derivatives (photons over the SI unit of the parameter) with respect to the geometry of the
+        detector, the sources and the polarization. Other parameters have no entry.
+    """
+    found, spacings = {}, _spacings(experiment)
+    for name in names:
+        step = _step(experiment, name)
+        if step == 0.0:
+            continue
+        with warnings.catch_warnings():
+            # the experiment itself has warned
+            warnings.simplefilter("ignore", CupysimWarning)
+            less, more = (
+                _image(changed(experiment, name, by), spacings, np.float64) for by in (-step, step)
+            )
+        found[name] = (more - less) / (2.0 * step)
+    return found
+
+
+def _step(experiment: Experiment, name: str) -> float:
+    """Change of a parameter for central differences; zero if the image does not depend on it."""
+    if name in OF_ONE_PANEL or motion_of(name) is not None:
+        return STEP
+    if name == "wavelength":
+        return OF_WIDTH * experiment.beam.wavelength
+    if name in WIDTHS:
+        return OF_WIDTH * current(experiment, name)
+    return OF_STOKES if name in STOKES else 0.0
+
+
+def _sources_of_light(experiment: Experiment) -> tuple[list[Amorphous], list[Beamstop]]:
+    """Matter along the beam, and beamstops that scatter."""
+    matter = [each for each in experiment.backgrounds if each.begin is not None]
+    return matter, [each for each in beamstops(experiment) if each.matter is not None]
+
+
+def _spacings(experiment: Experiment) -> list[int]:
+    """Distances of the pixels that are computed, for each panel (pixels)."""
+    matter, scattering = _sources_of_light(experiment)
+    placed = [*matter, *map(_placed, scattering)]
+    return [_spacing(experiment, placed, panel) for panel in experiment.flat_panels]
+
+
+def _image(experiment: Experiment, spacings: Sequence[int], dtype: type) -> np.ndarray:
+    """Photons of all pixels, interpolated between those that are computed."""
+    matter, scattering = _sources_of_light(experiment)
+    panels, detector = experiment.flat_panels, experiment.detector
+    found = np.zeros((len(panels), detector.n_slow, detector.n_fast), dtype)
+    for panel, image, spacing in zip(panels, found, spacings, strict=True):
         slow, fast = np.arange(panel.n_slow) + 0.5, np.arange(panel.n_fast) + 0.5
-        spacing = _spacing(experiment, matter, panel)
         nodes = [_nodes(places, spacing) for places in (slow, fast)]
         coarse = np.concatenate(
             [
-                np.sum([_photons(experiment, each, panel, (rows, nodes[1])) for each in matter], 0)
+                sum(_photons(experiment, each, panel, (rows, nodes[1])) for each in matter)
+                + sum(_of_stop(experiment, each, panel, (rows, nodes[1])) for each in scattering)
                 for rows in np.array_split(nodes[0], -(-len(nodes[0]) // ROWS_AT_ONCE))
             ]
         )
         photons = interpolated(coarse, nodes, slow, fast)
         image[: panel.n_slow, : panel.n_fast] = experiment.background_scale * photons
-    found.setflags(write=False)
-    return _last.keep(found, key)
+    return found
 
 
 def _spacing(experiment: Experiment, matter: Sequence[Amorphous], panel: Panel) -> int:
     """Distance of the pixels that are computed (pixels): F must be smooth between them."""
-    if any(isinstance(each, Beamstop) for each in experiment.attenuators):
-        largest = SPACING_OF_SHADOWS
-    else:
-        largest = LARGEST_SPACING
+    largest = SPACING_OF_SHADOWS if beamstops(experiment) else LARGEST_SPACING
     last = max((each.begin or 0.0) + each.thickness for each in matter)
     # no ray is shorter than the distance of the panel's plane
     shortest = max(abs(panel.close_distance) - max(last, 0.0), max(panel.edges))
@@ -121,10 +195,7 @@ def _photons(
     beam = unit(experiment.frame.beam)
     rows, columns = np.meshgrid(*nodes, indexing="ij")
     position = panel.position(columns, rows)
-    stops = sorted(
-        (each for each in experiment.attenuators if isinstance(each, Beamstop)),
-        key=lambda stop: stop.distance,
-    )
+    stops = beamstops(experiment)
     edges = [matter.begin, *(each.distance for each in stops), end]
     edges = [edge for edge in edges if matter.begin <= edge <= end]
     total = np.zeros(position.shape[:2])
@@ -146,6 +217,45 @@ def _photons(
                     experiment, matter, panel, position, begin, np.maximum(until, begin)
                 )
     return total
+
+
+def beamstops(experiment: Experiment) -> list[Beamstop]:
+    """The beamstops of an experiment, in the order in which the beam reaches them."""
+    found = [each for each in experiment.attenuators if isinstance(each, Beamstop)]
+    return sorted(found, key=lambda stop: stop.distance)
+
+
+def _placed(stop: Beamstop) -> Amorphous:
+    """The matter of a beamstop as matter along the beam."""
+    assert stop.matter is not None
+    return replace(stop.matter, begin=stop.distance)
+
+
+def _of_stop(
+    experiment: Experiment, stop: Beamstop, panel: Panel, nodes: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Photons of the direct beam that a beamstop scatters, at some pixels.
+
+    They weaken on their ways in and out of the disc, as in a slab. Its thickness is short compared
+    with its distance from the detector.
+    """
+    beam = unit(experiment.frame.beam)
+    rows, columns = np.meshgrid(*nodes, indexing="ij")
+    position = panel.position(columns, rows)
+    matter = _placed(stop)
+    from_stop = position - stop.distance * beam
+    cosine = from_stop @ beam / np.sqrt((from_stop**2).sum(axis=-1))
+    weight = slab_transmission(stop.attenuation * matter.thickness, cosine)
+    for other in beamstops(experiment):
+        if other is stop:
+            continue
+        if other.distance <= stop.distance:
+            weight = weight * other.transmission
+        else:
+            hidden = _hidden_from(other, position, beam) <= stop.distance
+            weight = weight * np.where(hidden, other.transmission, 1.0)
+    place = np.full(position.shape[:2], stop.distance)
+    return matter.thickness * weight * _at(experiment, matter, panel, position, place)
 
 
 def _hidden_from(stop: Beamstop, position: np.ndarray, beam: np.ndarray) -> np.ndarray:

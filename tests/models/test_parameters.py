@@ -12,9 +12,11 @@ from cupysim.api import from_args
 from cupysim.errors import ModelError
 from cupysim.maths.derivatives import upright_cell
 from cupysim.models.background_parameters import BACKGROUND_SCALE
+from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.diffuse_parameters import OF_DIFFUSE
 from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current, without_effect
 from cupysim.models.sample_parameters import OF_SAMPLE
+from cupysim.models.source_parameters import OF_SOURCES, SPECTRUM_WIDTH
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 
@@ -44,6 +46,11 @@ def test_one_changes_and_the_others_stay(name: str, words: str) -> None:
         rest = f"{rest} -water 1"
     if name in OF_DIFFUSE:
         rest = f"{rest} -diffuse_gamma 11 7 16 -diffuse_sigma 0.5 0.3 0.6"
+    if name in EDGE_SPREADS:
+        rest = f"{rest} -spread_edges 1 2 3"
+    if name in OF_SOURCES:
+        width = "-spectrum gaussian,1" if name == SPECTRUM_WIDTH else "-dispersion 1 -dispsteps 3"
+        rest = f"{rest} {width} -hdivrange 2 -hdivsteps 2 -vdivrange 3 -vdivsteps 2"
     if name in GROUPS["mosaic_spreads"]:
         spreads = "-spread_abc 0.5 0.4 0.3 -spread_off_diagonal 0.1 0.05 0.02"
         rest = rest.replace("-mosaic 1", f"-domain_model normal {spreads}")

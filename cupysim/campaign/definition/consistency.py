@@ -137,11 +137,12 @@ def _check_size(
 
 def _absorbing(base: Experiment) -> list[str]:
     """What has an attenuation coefficient, which in reality depends on the wavelength."""
-    found = [
-        "the flight path" if isinstance(each, FlightPath) else "the sample"
-        for each in base.attenuators
-        if not isinstance(each, Beamstop)
-    ]
+    found = []
+    for each in base.attenuators:
+        if isinstance(each, Beamstop):
+            found += ["the beamstop"] if each.matter is not None else []
+        else:
+            found.append("the flight path" if isinstance(each, FlightPath) else "the sample")
     if any(body.attenuation > 0.0 for body in base.bodies):
         found.append("the body and the matter around it" if base.around else "the body")
     if base.sensor.layers.range > 0.0 and base.sensor.attenuation > 0.0:
