@@ -110,7 +110,8 @@ def path_slopes(experiment: Experiment, names: Sequence[str]) -> dict[str, np.nd
         Derivatives (photons over the SI unit of the parameter) with respect to the geometry of the
         detector, the sources and the polarization. Other parameters have no entry.
     """
-    found, spacings = {}, _spacings(experiment)
+    found: dict[str, np.ndarray] = {}
+    spacings = _spacings(experiment)
     for name in names:
         step = _step(experiment, name)
         if step == 0.0:
