@@ -154,7 +154,7 @@ def _image(experiment: Experiment, spacings: Sequence[int], dtype: type) -> np.n
     """Photons of all pixels, interpolated between those that are computed."""
     matter, scattering = _sources_of_light(experiment)
     panels, detector = experiment.flat_panels, experiment.detector
-    found = np.zeros((len(panels), detector.n_slow, detector.n_fast), dtype)
+    found: np.ndarray = np.zeros((len(panels), detector.n_slow, detector.n_fast), dtype)
     for panel, image, spacing in zip(panels, found, spacings, strict=True):
         slow, fast = np.arange(panel.n_slow) + 0.5, np.arange(panel.n_fast) + 0.5
         nodes = [_nodes(places, spacing) for places in (slow, fast)]
