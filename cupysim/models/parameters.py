@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import dot
+from cupysim.models import absorber_parameters as absorbers
 from cupysim.models import background_parameters as background
 from cupysim.models import diffuse_parameters as diffuse
 from cupysim.models import polarization_parameters as light
@@ -19,7 +20,7 @@ from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, motion_of, moved, panels_of
-from cupysim.models.parameter_families import family_of
+from cupysim.models.parameter_families import family_of, has_own_numbers
 from cupysim.models.source_parameters import DIVERGENCE, WIDTHS, without_own_wavelength
 from cupysim.models.spot_shape import ELLIPSOIDAL
 
@@ -142,7 +143,10 @@ PARAMETERS: dict[str, Parameter] = {
     "crystal_scale": Parameter("", "", 1.0, Limit(0.99, True), of_crystal=True),
     background.BACKGROUND_SCALE: Parameter("", "", 1.0, Limit(math.inf)),
     **dict.fromkeys(sample.POSITION, replace(_PLACE, told=False)),
-    **dict.fromkeys((*sample.BODY_SIZES, *sample.PROFILE), _LENGTH),
+    **dict.fromkeys(absorbers.AROUND_PLACE, replace(_PLACE, told=False)),
+    **dict.fromkeys((*sample.BODY_SIZES, *sample.PROFILE, *absorbers.AROUND_SIZES), _LENGTH),
+    absorbers.ABSORPTION_SIZE: _LENGTH,
+    absorbers.AROUND_ATTENUATION: Parameter("1/m", "1/mm", 1e3, Limit(0.99, True)),
     sample.ATTENUATION: Parameter("1/m", "1/mm", 1e3, Limit(0.99, True)),
     **dict.fromkeys(sample.DOSES, Parameter("Gy", "MGy", 1e6, Limit(math.inf))),
     "half_dose": Parameter("Gy", "MGy", 1e6, Limit(0.99, True)),
@@ -205,7 +209,7 @@ def current(experiment: Experiment, name: str) -> float:
     if motion_of(name) is not None:
         panels_of(experiment, name)
         return 0.0
-    name, number = numbered(name)
+    name, number = (name, 1) if has_own_numbers(name) else numbered(name)
     if number > 1:
         return current(experiment.only_crystal(number), name)
     if name in OF_ONE_PANEL:
@@ -334,7 +338,7 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     """
     if motion_of(name) is not None:
         return moved(experiment, name, by)
-    name, number = numbered(name)
+    name, number = (name, 1) if has_own_numbers(name) else numbered(name)
     if number > 1:
         other = changed(experiment.only_crystal(number), name, by).crystal
         return experiment.with_crystal(number, other)

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from cupysim.errors import CupysimWarning
+from cupysim.models.absorber_parameters import ABSORPTION_SIZE, AROUND_PLACE, OF_AROUND
 from cupysim.models.attenuation import Beamstop
+from cupysim.models.crystal_names import numbered
 from cupysim.models.decay import Decay
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import motion_of
-from cupysim.models.parameters import OF_ONE_PANEL, changed
+from cupysim.models.parameters import OF_ONE_PANEL, changed, current, without_effect
 from cupysim.models.sample_parameters import (
     ATTENUATION,
     BODY_SIZES,
@@ -85,6 +87,25 @@ def sample_without_slopes(experiment: Experiment) -> dict[str, str]:
     return {name: reason for name, reason in found.items() if reason}
 
 
+def without_absorbers(experiment: Experiment, name: str) -> str:
+    """Reason why a parameter of an absorber has no derivative; empty for all other parameters.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    name : str
+        Name of any parameter, with or without a number.
+    """
+    base, _ = numbered(name)
+    if base not in (*OF_AROUND, ABSORPTION_SIZE):
+        return ""
+    if reason := without_effect(experiment, name):
+        return reason
+    is_zero = base not in AROUND_PLACE and current(experiment, name) == 0.0
+    return "it is zero" if is_zero else ""
+
+
 def fraction_slopes(
     experiment: Experiment, names: Sequence[str], angle: int | None
 ) -> dict[str, np.ndarray]:
@@ -128,6 +149,8 @@ def _step(experiment: Experiment, name: str, angle: int | None) -> float:
     """Change of a parameter for central differences; zero if fractions do not depend on it."""
     if name in OF_ONE_PANEL or motion_of(name) is not None:
         return STEP if experiment.attenuators or angle is not None else 0.0
+    if name == ABSORPTION_SIZE:
+        return OF_SIZE * current(experiment, name)
     if angle is None:
         return 0.0
     body, decay, profile = experiment.body, experiment.decay, experiment.beam.profile
@@ -143,7 +166,10 @@ def _step(experiment: Experiment, name: str, angle: int | None) -> float:
         return OF_SIZE * min(body.size)
     if name in (*BODY_SIZES, *PROFILE, ATTENUATION):
         return OF_SIZE * current_of_sample(experiment, name)
-    return 0.0
+    base, number = numbered(name)
+    if base in AROUND_PLACE:
+        return OF_SIZE * min(experiment.around[number - 1].size)
+    return OF_SIZE * current(experiment, name) if base in OF_AROUND else 0.0
 
 
 def _fractions(

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from cupysim.errors import ModelError
 from cupysim.models.crystal_names import numbered, with_number
 from cupysim.models.panel_motion import expanded
+from cupysim.models.parameter_families import has_own_numbers
 from cupysim.models.parameters import GROUPS, PARAMETERS, parameter
 
 FACTORS = "structure_factors"
@@ -52,7 +53,8 @@ def expand(names: str | Iterable[str]) -> tuple[str, ...]:
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
             raise ModelError(f"gradients: there is no parameter {word!r}; {hint}")
         members = motions or GROUPS.get(base, (base,))
-        if number > 1 and not (base != FACTORS and parameter(members[0]).of_crystal):
+        of_crystal = base != FACTORS and parameter(members[0]).of_crystal
+        if number > 1 and not of_crystal and not has_own_numbers(base):
             raise ModelError(f"gradients: {base} is no parameter of a single crystal; got {word!r}")
         found += [with_number(member, number) for member in members]
     if not found:

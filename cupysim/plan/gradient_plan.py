@@ -14,6 +14,7 @@ from cupysim.models.crystal_names import numbered
 from cupysim.models.domain_kinds import WHOLE
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import motion_of
+from cupysim.models.parameter_families import has_own_numbers
 from cupysim.models.parameters import parameter
 from cupysim.models.polarization_parameters import STOKES
 from cupysim.models.tolerance import Tolerance
@@ -21,7 +22,7 @@ from cupysim.plan.contrasts import background_contrast, stokes_contrast
 from cupysim.plan.culling import reason_for_exact, without_background
 from cupysim.plan.diffuse_table import NO_DIFFUSE
 from cupysim.plan.domain_slopes import DomainSlopes
-from cupysim.plan.fraction_slopes import fraction_slopes, reason_for_none
+from cupysim.plan.fraction_slopes import fraction_slopes, reason_for_none, without_absorbers
 from cupysim.plan.gradient_columns import COLUMNS, PHOTONS, motion_rows
 from cupysim.plan.gradient_names import FACTORS, expand
 from cupysim.plan.gradient_rows import parameter_rows
@@ -174,8 +175,8 @@ def plan_of_crystals(
             "gradients: all quirks must be corrected: use Experiment(quirks='corrected') or "
             "-corrected"
         )
-    last = max(numbered(name)[1] for name in wanted)
-    experiment.only_crystal(last)
+    for name in wanted:
+        experiment.only_crystal(1 if has_own_numbers(name) else numbered(name)[1])
     factors = experiment.structure_factors
     found: list[GradientPlan] = []
     for number, kinds in enumerate(plans, 1):
@@ -221,8 +222,9 @@ def _plan_of_crystal(
         base, owner = numbered(name)
         if base != FACTORS and parameter(base).of_crystal and owner != number:
             continue
-        if base in unavailable:
-            raise ModelError(f"gradients: {name}: {unavailable[base]}")
+        reason = without_absorbers(experiment, name) or unavailable.get(base, "")
+        if reason:
+            raise ModelError(f"gradients: {name}: {reason}")
         own.append(base)
         if base != FACTORS:
             rows[:, single.index(name)] = known[base]

@@ -19,6 +19,7 @@ from cupysim.maths.absorption import slab_transmission
 from cupysim.maths.arrays import unit
 from cupysim.maths.interpolation_smooth import interpolated
 from cupysim.maths.polarization import polarization_form, polarization_of_form
+from cupysim.models.absorber_parameters import ABSORPTION_SIZE
 from cupysim.models.attenuation import Beamstop
 from cupysim.models.background import Amorphous
 from cupysim.models.detector import Detector
@@ -45,7 +46,7 @@ STEP = 1e-6
 """Change of a length (m) or angle (rad) of the detector for central differences."""
 
 OF_WIDTH = 1e-4
-"""Relative change of the wavelength and of bandwidths."""
+"""Relative change of the wavelength, of bandwidths, and of the size of an absorber."""
 
 OF_STOKES = 0.01
 """Change of Stokes parameters, on which photons depend linearly."""
@@ -132,7 +133,7 @@ def _step(experiment: Experiment, name: str) -> float:
         return STEP
     if name == "wavelength":
         return OF_WIDTH * experiment.beam.wavelength
-    if name in WIDTHS:
+    if name in (*WIDTHS, ABSORPTION_SIZE):
         return OF_WIDTH * current(experiment, name)
     return OF_STOKES if name in STOKES else 0.0
 

@@ -17,6 +17,7 @@ from cupysim.campaign.definition.distributions import uniform_deviates
 from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.shots import Shot, any_rotation, draw_shot
 from cupysim.formats.nexus.series import read_truth
+from cupysim.models.absorber_parameters import ABSORPTION_SIZE, OF_AROUND
 from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.diffuse_parameters import OF_DIFFUSE
 from cupysim.models.parameters import GROUPS, PARAMETERS, current
@@ -87,6 +88,10 @@ def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
         )
     if name in OF_DIFFUSE:
         base = f"{base} -diffuse_gamma 11 7 16 -diffuse_sigma 0.5 0.3 0.6"
+    if name in OF_AROUND:
+        base = f"{base} -body box,1,1,1 -around box,2,2,3,kapton@1,2,3 -corrected"
+    if name == ABSORPTION_SIZE:
+        base = f"{base} -absorption slab,water,2"
     if name in EDGE_SPREADS:
         base = f"{base} -spread_edges 1 2 3"
     if name in OF_SOURCES:

@@ -15,6 +15,7 @@ from cupysim.backends.compiled import worker
 from cupysim.backends.compiled.host import HostEngine
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import available_backends
+from cupysim.models.absorber_parameters import ABSORPTION_SIZE, OF_AROUND
 from cupysim.models.background_parameters import BACKGROUND_SCALE
 from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.diffuse_parameters import OF_DIFFUSE
@@ -54,6 +55,8 @@ ALL = [
         *OF_DIFFUSE,
         *OF_SOURCES,
         *EDGE_SPREADS,
+        *OF_AROUND,
+        ABSORPTION_SIZE,
     )
 ]
 """Parameters that nearly all experiments have. Other files test

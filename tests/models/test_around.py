@@ -16,12 +16,18 @@ from cupysim import (
     Experiment,
     from_args,
     read_experiment,
+    render_gradients,
     simulate,
 )
 from cupysim.models.body import optical_depth
 from cupysim.models.parameters import changed
 from cupysim.plan import exposure
 from cupysim.plan.fraction_slopes import fraction_slopes
+from cupysim.refine.fit import refine
+from cupysim.refine.free_parameters import free_parameters
+from cupysim.refine.observation import Observation
+from cupysim.refine.settings import Settings
+from cupysim.renderer import Renderer
 from tests.conftest import Run
 from tests.models.test_body import QUADRATURE, SINGLE, SWEEP, WORDS, ratio
 
@@ -143,6 +149,55 @@ def test_derivatives_of_fractions(name: str) -> None:
     slope = (more - less) / (2.0 * step)
     assert np.abs(slope).max() > 0.0
     np.testing.assert_allclose(found, slope, atol=1e-5 * np.abs(slope).max())
+
+
+def test_derivatives_of_a_plate_behind_the_crystal(backend: str) -> None:
+    """The fraction is exp(-mu t/cos), wherever the plate is."""
+    small = Body("box", (1e-7,) * 3)
+    ball = Body("ellipsoid", (0.1e-3,) * 3, attenuation=10.0)
+    plate = Body("box", (0.1e-3, 1.0, 1.0), (0.5e-3, 0.0, 0.0), 4000.0)
+    experiment = sample(small, ball, plate)
+    names = ("around_length:2", "around_attenuation:2", "around_along:2", "around_along")
+    found = render_gradients(experiment, names, backend=backend)
+    (panel,) = experiment.flat_panels
+    rows, columns = np.meshgrid(np.arange(12) + 0.5, np.arange(12) + 0.5, indexing="ij")
+    position = panel.position(columns, rows)
+    cosine = position @ experiment.frame.beam / np.linalg.norm(position, axis=-1)
+    expected = -found.photons * np.array([4000.0 / cosine, 1e-4 / cosine])
+    np.testing.assert_allclose(found.values[:2], expected, rtol=2e-3)
+    most = np.abs(expected[0]).max()
+    assert np.abs(found.values[2]).max() < 1e-3 * most
+    # the ball moves: the way in is longer by what the way out is shorter, nearly
+    assert 0.0 < np.abs(found.values[3]).max() < 1e-2 * most
+
+
+def test_impossible_names() -> None:
+    experiment = sample(Body("box", (1e-4,) * 3), Body("ellipsoid", (1e-3,) * 3))
+    for name, told in (
+        ("around_width:2", "there is no body 2 around the body"),
+        ("around_attenuation", "it is zero"),
+        ("body_width:2", "body_width is no parameter of a single crystal"),
+        ("absorption_size", "there is no -absorption"),
+    ):
+        with pytest.raises(CupysimError, match=told):
+            render_gradients(experiment, name, backend="numpy")
+    with pytest.raises(CupysimError, match="there is no body 3"):
+        changed(experiment, "around_along:3", 1e-5)
+
+
+def test_a_fit_finds_the_second_body() -> None:
+    ball = Body("ellipsoid", (0.2e-3,) * 3, attenuation=MU)
+    around = [Body("ellipsoid", (0.6e-3,) * 3, (0.0, y, 0.0), 3 * MU) for y in (0.0, 0.1e-3)]
+    truth = sample(ball, *around, words=f"{WORDS} -fluence 1e30")
+    image = simulate(truth).array.astype(np.float64)
+    found = refine(
+        changed(truth, "around_height:2", 0.05e-3),
+        Observation(image, np.ones(image.shape, dtype=bool)),
+        free_parameters("around_height:2"),
+        Renderer().differentiate,
+        Settings(),
+    )
+    assert found.experiment.around[1].size[2] == pytest.approx(0.6e-3, rel=1e-2)
 
 
 def test_command(run: Run, tmp_path: Path) -> None:

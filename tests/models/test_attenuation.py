@@ -401,3 +401,34 @@ def test_derivatives_of_fractions_stay_exact_within_a_tolerance(backend: str) ->
     within = render_gradients(weak, "distance", backend=backend, tolerance=10.0)
     np.testing.assert_array_equal(within.values, exact.values)
     assert within.limits is None
+
+
+@pytest.mark.parametrize("sample", [Slab(3e3, 1e-4), Sphere(3e3, 2e-4)])
+def test_derivatives_with_respect_to_the_size_of_an_absorber(
+    sample: Slab | Sphere, backend: str
+) -> None:
+    """Differences of fractions, and thin samples: -mu (1 + 1/cos)/2 and -3 mu/4 ahead."""
+    plain = from_args(f"{WORDS} -water 0.01")
+    experiment = replace(plain, attenuators=(FlightPath(2.0), sample))
+    found = render_gradients(experiment, "absorption_size", backend=backend)
+    thick, thin = (
+        render_gradients(changed(experiment, "absorption_size", by), "scale", backend=backend)
+        for by in (1e-6, -1e-6)
+    )
+    expected = (thick.photons - thin.photons) / 2e-6
+    largest = np.abs(expected).max()
+    assert expected.max() < 0.0
+    np.testing.assert_allclose(found.values[0], expected, atol=1e-3 * largest)
+    is_slab = isinstance(sample, Slab)
+    smaller = replace(sample, thickness=1e-8) if is_slab else replace(sample, diameter=1e-8)
+    (panel,) = plain.flat_panels
+    rows, columns = np.meshgrid(
+        np.arange(panel.n_slow) + 0.5, np.arange(panel.n_fast) + 0.5, indexing="ij"
+    )
+    position = panel.position(columns, rows)
+    cosine = position @ plain.frame.beam / np.linalg.norm(position, axis=-1)
+    slope = -3e3 * (0.5 * (1.0 + 1.0 / cosine) if is_slab else 0.75)
+    tiny = render_gradients(
+        replace(plain, attenuators=(smaller,)), "absorption_size", backend=backend
+    )
+    np.testing.assert_allclose(tiny.values[0] / tiny.photons, slope, rtol=2e-3)

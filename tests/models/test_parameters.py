@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from cupysim.api import from_args
 from cupysim.errors import ModelError
 from cupysim.maths.derivatives import upright_cell
+from cupysim.models.absorber_parameters import ABSORPTION_SIZE, OF_AROUND
 from cupysim.models.background_parameters import BACKGROUND_SCALE
 from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.diffuse_parameters import OF_DIFFUSE
@@ -46,6 +47,10 @@ def test_one_changes_and_the_others_stay(name: str, words: str) -> None:
         rest = f"{rest} -water 1"
     if name in OF_DIFFUSE:
         rest = f"{rest} -diffuse_gamma 11 7 16 -diffuse_sigma 0.5 0.3 0.6"
+    if name in OF_AROUND:
+        rest = f"{rest} -body box,1,1,1 -around box,2,2,3,kapton@1,2,3"
+    if name == ABSORPTION_SIZE:
+        rest = f"{rest} -absorption slab,water,2"
     if name in EDGE_SPREADS:
         rest = f"{rest} -spread_edges 1 2 3"
     if name in OF_SOURCES:
