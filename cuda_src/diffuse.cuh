@@ -155,7 +155,7 @@ CUPYSIM_FUNCTION void interpolate_squares(const FactorTable<Double>& table, cons
 }
 
 // Sum over the operations of 1 - exp(-W), for rigid cells.
-CUPYSIM_FUNCTION void moving_share(const Launch& launch, const BlockIndices& at, double moving[LANES]) {
+CUPYSIM_FUNCTION void displaced_sum(const Launch& launch, const BlockIndices& at, double moving[LANES]) {
     FOR_LANES(i) moving[i] = 0.0;
     for (Int number = 0; number < launch.n_operations; ++number) {
         const DiffuseOperation operation = launch.diffuse_operations[number];
@@ -173,7 +173,7 @@ CUPYSIM_FUNCTION void rigid_terms(const Launch& launch, const FactorTable<Double
                                   double sum[LANES]) {
     double moving[LANES];
     InterpolatedSquares squares;
-    moving_share(launch, at, moving);
+    displaced_sum(launch, at, moving);
     interpolate_squares<factors>(table, at, squares);
     FOR_LANES(i) sum[i] = squares.value[i] * moving[i];
 }

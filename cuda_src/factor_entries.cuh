@@ -94,7 +94,7 @@ CUPYSIM_FUNCTION void add_diffuse_entries(const Launch& launch, const EntryBlock
     block_indices(block.ray.q, matrix, block.ray.grid, at);
     if (launch.of_rigid_cells) {
         double moving[LANES];
-        moving_share(launch, at, moving);
+        displaced_sum(launch, at, moving);
         for_corners<factors>(block.ray.table, at, [&](const Corner& corner) {
             FOR_LANES(i) weight[i] = corner.weight[0][i] * corner.weight[1][i] * corner.weight[2][i] * moving[i];
             add_square_entries(launch, block, corner.reflection, corner.factor, weight);
@@ -111,7 +111,7 @@ CUPYSIM_FUNCTION void add_diffuse_entries(const Launch& launch, const EntryBlock
 }
 
 // Collects the entries of a block of pixels, which begins at `first`, over all rays and orientations. With `diffuse`,
-// the terms are those of diffuse scattering; the shape then makes no difference.
+// the terms are those of diffuse scattering; the spot shape is then not used.
 template <Shape shape, Factors factors, bool diffuse = false>
 CUPYSIM_FUNCTION void collect_block(const Launch& launch, Int first) {
     static_assert(SpotShape<shape>::HAS_DERIVATIVES, "this shape has no derivatives");

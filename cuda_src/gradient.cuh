@@ -1,10 +1,10 @@
 // Photons of a pixel and their derivatives with respect to parameters, in double precision.
 //
 // All parameters act through few intermediates: Miller indices, the position of the panel, wavelengths and directions
-// of the sources, numbers of cells, mosaic spreads, and the forms of halos. The derivatives of a pixel's photons with respect to them are its
-// columns. They are summed over the steps. At the end, the Jacobian of the intermediates with respect to the
-// parameters multiplies them, so more parameters cost little. Factors that vary within a pixel multiply each
-// term (`EACH`). With T = F_cell^2 F_latt^2 w, a term of the sum:
+// of the sources, numbers of cells, mosaic spreads, and the forms of halos. The derivatives of a pixel's photons with
+// respect to them are its columns. They are summed over the steps. At the end, the Jacobian of the intermediates with
+// respect to the parameters multiplies them, so more parameters cost little. Factors that vary within a pixel multiply
+// each term (`EACH`). With T = F_cell^2 F_latt^2 w, a term of the sum:
 //
 //     dT/dh = w (F_cell^2 d(F_latt^2)/dh + 2 F_cell dF_cell/dh F_latt^2)
 #pragma once
@@ -396,7 +396,7 @@ CUPYSIM_FUNCTION void add_ray(const Launch& launch, const PixelBlock& pixels, co
 }
 
 // Differentiates a block of pixels, which begins at `first`, over all rays and orientations of the launch. With
-// `diffuse`, the terms are those of diffuse scattering; the shape then makes no difference.
+// `diffuse`, the terms are those of diffuse scattering; the spot shape is then not used.
 template <Shape shape, Factors factors, bool diffuse = false>
 CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
     static_assert(SpotShape<shape>::HAS_DERIVATIVES, "this shape has no derivatives");

@@ -26,7 +26,7 @@ struct Source {
 
 // How a source changes with a parameter of the beam.
 struct SourceChange {
-    double wavelength;  // of the logarithm
+    double wavelength;  // derivative of its logarithm
     double incident[3];
     double polarization[6];
 };

@@ -8,7 +8,7 @@
 #ifdef __CUDACC__
 #define CUPYSIM_FUNCTION __device__ __forceinline__
 #define CUPYSIM_OUTLINE CUPYSIM_FUNCTION
-// before a loop that would need too many registers if its turns were written one after the other
+// before a loop that would need too many registers if the compiler unrolled it
 #define CUPYSIM_ROLLED _Pragma("unroll 1")
 #define FOR_SOME_LANES(i, n) for (int i = 0; i < (n); ++i)
 #else

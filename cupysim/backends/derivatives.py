@@ -73,7 +73,7 @@ class Gradients:
     def add(self, other: Gradients) -> Gradients:
         """Add the photons and derivatives of a further part of an image, in place.
 
-        The share stays. Parts need not have derivatives with respect to structure factors.
+        `share` does not change. Parts need not have derivatives with respect to structure factors.
         """
         self.values[...] += other.values
         self.photons[...] += other.photons

@@ -19,8 +19,8 @@ STOL = np.linspace(0.0, 3.0, 301)
 def free_atoms(name: str, thickness: float, width: float, height: float) -> Amorphous:
     """Make matter whose atoms scatter independently of each other.
 
-    Solids concentrate the same photons in rings or spots, and liquids in broad rings. Far from the
-    beam, the mean over a range of angles is the same.
+    Beyond the first rings, the mean over a range of angles is that of a solid or liquid, which has
+    rings or spots. At smaller angles, solids and liquids scatter much less.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def free_atoms(name: str, thickness: float, width: float, height: float) -> Amor
     xraydb = require("xraydb", "the scattering of a material")
     known = xraydb.find_material(name)
     if known is None:
-        raise ModelError(f"material: xraydb has no density of {name!r}")
+        raise ModelError(f"material: xraydb has no density of {name!r}; give a formula, such as Al")
     composition = xraydb.chemparse(known.formula)
     squares = sum(count * xraydb.f0(atom, STOL) ** 2 for atom, count in composition.items())
     mass = sum(count * xraydb.atomic_mass(atom) for atom, count in composition.items())

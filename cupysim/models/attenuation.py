@@ -59,7 +59,9 @@ class Beamstop:
         if not isinstance(self.matter, Amorphous):
             raise ModelError(f"beamstop: matter must be Amorphous, got {self.matter!r}")
         if self.matter.begin is not None or self.matter.thickness == 0.0:
-            raise ModelError("beamstop: its matter needs a thickness, and no beginning")
+            raise ModelError(
+                "beamstop: the thickness of its matter must be above 0, and its begin None"
+            )
         passed = math.exp(-self.attenuation * self.matter.thickness)
         if self.transmission not in {0.0, passed}:
             raise ModelError(

@@ -18,7 +18,7 @@ def without_edge_spreads(experiment: Experiment, _: str) -> str:
     """Reason why a spread of the edges has no effect; empty if it has one."""
     if any(experiment.crystal.cell_spreads):
         return ""
-    return "the cells of all domains are alike (option -spread_edges)"
+    return "all domains have the same cell (option -spread_edges)"
 
 
 def current_edge_spread(experiment: Experiment, name: str) -> float:

@@ -127,7 +127,8 @@ def attenuation(material: str, wavelength: float) -> float:
     known = xraydb.find_material(material)
     if known is None:
         raise ModelError(
-            f"material: xraydb has no density of {material!r}; it knows Si, CdTe, GaAs and others"
+            f"material: xraydb has no density of {material!r}; give a formula, such as Al, or a "
+            "name, such as kapton"
         )
     per_cm = coefficient(xraydb, known.formula, known.density, metres)
     if per_cm is None:

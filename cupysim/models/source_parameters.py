@@ -26,6 +26,13 @@ DIVERGENCE = {"divergence_horizontal": "horizontal", "divergence_vertical": "ver
 OF_SOURCES = (*WIDTHS, *DIVERGENCE)
 """Names of all these parameters."""
 
+MISSING = {
+    DISPERSION: "the beam has no dispersion (option -dispersion)",
+    "divergence_horizontal": "the beam has no horizontal divergence (option -hdivrange)",
+    "divergence_vertical": "the beam has no vertical divergence (option -vdivrange)",
+}
+"""Reasons why a sweep without a range has no parameter."""
+
 SWEEPS = {DISPERSION: "dispersion", **DIVERGENCE}
 """Parameters that are the range of a sweep, and names of the fields of `Beam`."""
 
@@ -59,8 +66,7 @@ def without_sources(experiment: Experiment, name: str) -> str:
         return f"a spectrum gives the wavelengths; use {SPECTRUM_WIDTH}"
     if current_of_sources(experiment, name) > 0.0:
         return ""
-    option = {DISPERSION: "-dispersion", "divergence_horizontal": "-hdivrange"}
-    return f"the beam has none (option {option.get(name, '-vdivrange')})"
+    return MISSING[name]
 
 
 def current_of_sources(experiment: Experiment, name: str) -> float:

@@ -28,7 +28,7 @@ SAMPLES: dict[str, type[Slab] | type[Sphere]] = {"slab": Slab, "sphere": Sphere}
 """Shapes of samples by name."""
 
 LARGEST_MILLIMETRES = 1e6
-"""Limit of a size (mm); longer ones are certainly mistakes."""
+"""Limit of a size (mm); a larger one is certainly a mistake."""
 
 MODELS = ("beamstop", "dose", *SAMPLES)
 """Beginnings of messages, which the name of an option replaces."""
@@ -64,7 +64,7 @@ def with_attenuators(args: Arguments, experiment: Experiment) -> Experiment:
     if args.beamstop is not None:
         with _told_of("-beamstop"):
             stop = Beamstop(*args.beamstop)
-        found.append(stop if args.beamstop_matter is None else _filled(stop, args, sources))
+        found.append(stop if args.beamstop_matter is None else _with_matter(stop, args, sources))
     elif args.beamstop_matter is not None:
         raise OptionError("-beamstop_matter", "there is no beamstop (option -beamstop)")
     with warnings.catch_warnings():
@@ -86,13 +86,21 @@ def dose_line(material: str, experiment: Experiment) -> str:
     return f"dose: {megagray:.4g} MGy in {material}, from {experiment.beam.fluence:.4g} photons/m^2"
 
 
-def _filled(stop: Beamstop, args: Arguments, sources: Sources) -> Beamstop:
+def _with_matter(stop: Beamstop, args: Arguments, sources: Sources) -> Beamstop:
     """The beamstop with the matter of -beamstop_matter."""
     from cupysim.materials.free_atoms import free_atoms
 
     option, edge = "-beamstop_matter", beam_edge(args)
     material, thickness = _material_and_size(option, args.beamstop_matter, "MATERIAL,MM")
     width = edge if edge > 0.0 else DEFAULT_EDGE
+    if stop.diameter < width:
+        warnings.warn(
+            CupysimWarning(
+                f"-beamstop: its diameter of {1e3 * stop.diameter:g} mm is less than the size of "
+                f"the beam, {1e3 * width:g} mm; the photons beside it count as scattered too"
+            ),
+            stacklevel=2,
+        )
     coefficient = mean_attenuation(option, material, sources)
     with _told_of(option):
         matter = free_atoms(material, thickness, width, width)

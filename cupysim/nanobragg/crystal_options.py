@@ -146,8 +146,8 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         ("-beamstop_matter",), DETECTOR,
-        "Material and thickness of the beamstop, in which the direct beam scatters. MATERIAL as "
-        "for -absorption.",
+        "Material and thickness of the beamstop. It then scatters the direct beam. MATERIAL as for "
+        "-absorption.",
         Kind.TEXT, 1, NONE, ("beamstop_matter",), match=Match.EXACT, metavar="MATERIAL,MM",
         is_new=True,
     ),

@@ -66,7 +66,7 @@ def diffuse_terms(
     """
     if table.of_rigid_cells:
         squares, _ = interpolated_squares(factors, channel, indices)
-        moving = moving_share(table, shot, indices)
+        moving = displaced_sum(table, shot, indices)
         return np.asarray(table.diffuse_scale[shot] * squares * moving)
     total = np.zeros_like(indices[0])
     for halo in halos_at(table, factors, channel, indices):
@@ -201,7 +201,7 @@ def interpolated_squares(
     return squares, slopes
 
 
-def moving_share(table: DiffuseTable, shot: int, indices: Indices) -> np.ndarray:
+def displaced_sum(table: DiffuseTable, shot: int, indices: Indices) -> np.ndarray:
     """Sum over the operations of 1 - exp(-W), for rigid cells, at fractional Miller indices."""
     moving = np.zeros_like(indices[0])
     for displacement in table.displacements[shot]:

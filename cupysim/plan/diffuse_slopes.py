@@ -17,10 +17,10 @@ from cupysim.models.spot_shape import size_matrix
 from cupysim.plan.diffuse import (
     Halo,
     corners_at,
+    displaced_sum,
     form,
     halos_at,
     interpolated_squares,
-    moving_share,
 )
 from cupysim.plan.diffuse_table import DiffuseTable
 from cupysim.plan.factor_table import FactorTable
@@ -113,7 +113,7 @@ def diffuse_factor_slopes(
     """
     scale = table.diffuse_scale[0]
     if table.of_rigid_cells:
-        moving = moving_share(table, 0, indices)
+        moving = displaced_sum(table, 0, indices)
         for corner in corners_at(factors, channel, indices):
             of_h, of_k, of_l = corner.weights
             yield corner.reflection, 2.0 * scale * corner.factor * of_h * of_k * of_l * moving
@@ -153,7 +153,7 @@ def _add_rigid_cells(
     """Add F^2 (1 - exp(-W)), with F^2 interpolated, for all operations."""
     squares, slopes = interpolated_squares(factors, channel, indices)
     at = list(indices)
-    moving = moving_share(table, 0, indices)
+    moving = displaced_sum(table, 0, indices)
     for displacement, turn in zip(table.displacements[0], table.turns[0], strict=True):
         still = np.exp(-form(displacement, at))
         steep = np.tensordot(displacement, np.stack(at), 1)

@@ -1,4 +1,4 @@
-"""How the cells of orientations change with the spreads of the mosaic domains."""
+"""Derivatives of the domains' cell vectors with respect to mosaic and edge spreads."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ class DomainSlopes:
 
     Parameters
     ----------
-    rotations : ndarray, shape (n_rotations, n_domains, 3, 3)
+    rotation_slopes : ndarray, shape (n_rotations, n_domains, 3, 3)
         Derivatives of the domains' rotations with respect to each mosaic spread (1/rad).
-    turns : ndarray, shape (n_domains, 3, 3)
+    rotations : ndarray, shape (n_domains, 3, 3)
         Rotations of the domains.
     strains : ndarray, shape (n_strained, 3, 3)
-        For cells that vary among domains: the matrices that strain the rows a, b, c of each domain;
-        they change Miller indices h to (strain) h. None (length 0) if all cells are alike.
+        For cells that vary among domains: the matrices that strain the rows a, b, c of each domain.
+        It has the indices (strain) h, where h is that of the mean cell. Length 0 if all cells are
+        alike.
     strain_slopes : ndarray, shape (n_edges, n_strained, 3, 3)
         Derivatives of the strains with respect to the spread of each edge, times the inverse of the
         strain.
     """
 
+    rotation_slopes: np.ndarray
     rotations: np.ndarray
-    turns: np.ndarray
     strains: np.ndarray
     strain_slopes: np.ndarray
 
@@ -66,7 +67,7 @@ class DomainSlopes:
     @property
     def n_spreads(self) -> int:
         """Number of spreads: those of rotations, then those of edges."""
-        return len(self.rotations) + len(self.strain_slopes)
+        return len(self.rotation_slopes) + len(self.strain_slopes)
 
     def strains_of(self, numbers: np.ndarray) -> np.ndarray | None:
         """Strains of the orientations with these numbers; None if all cells are alike."""
@@ -88,20 +89,20 @@ class DomainSlopes:
             Derivatives of the rows a, b, c (m) with respect to the spreads of rotations (1/rad),
             then of edges.
         """
-        cells, domain = crystals.phi_cells[0, 0], numbers % len(self.turns)
+        cells, domain = crystals.phi_cells[0, 0], numbers % len(self.rotations)
         if not len(self.strains):
             return np.stack(
                 [
-                    apply_matrix(slopes[domain][:, None], cells[numbers // len(self.turns)])
-                    for slopes in self.rotations
+                    apply_matrix(slopes[domain][:, None], cells[numbers // len(self.rotations)])
+                    for slopes in self.rotation_slopes
                 ]
             )
         # these cells are strained and turned already
         turned = cells[numbers]
-        unturned = turned @ self.turns[domain]
+        unturned = turned @ self.rotations[domain]
         return np.concatenate(
             [
-                unturned @ self.rotations[:, domain].swapaxes(-1, -2),
+                unturned @ self.rotation_slopes[:, domain].swapaxes(-1, -2),
                 self.strain_slopes[:, domain] @ turned,
             ]
         )

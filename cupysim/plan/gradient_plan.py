@@ -47,7 +47,7 @@ class GradientPlan:
         Derivatives of the kernel's columns with respect to each parameter. Panels differ in the
         columns of their origin and axes.
     domains : DomainSlopes
-        How the cells of orientations change with the spreads of the domains.
+        Derivatives of the domains' cell vectors with respect to the spreads.
     sources : SourceSlopes
         How the sources change with the parameters of the beam.
     wants_factors : bool
@@ -234,7 +234,7 @@ def _plan_of_crystal(
         rows=rows,
         domains=DomainSlopes.of(experiment, part.kind.setting, own),
         sources=SourceSlopes.of(experiment, plan.sources),
-        # the part of a background has no table
+        # a part that holds only background has no structure factors
         wants_factors=FACTORS in wanted and not plan.factors.is_constant,
         fraction_slopes=fraction_slopes(experiment, single, part.angle),
         contrasts={

@@ -49,7 +49,7 @@ OF_WIDTH = 1e-4
 """Relative change of the wavelength, of bandwidths, and of the size of an absorber."""
 
 OF_STOKES = 0.01
-"""Change of Stokes parameters, on which photons depend linearly."""
+"""Change of Stokes parameters."""
 
 LARGEST_SPACING, SPACING_OF_SHADOWS = 8, 2
 """Largest distance between computed pixels (pixels): without a beamstop, and with its shadow."""
@@ -78,7 +78,7 @@ def path_image(experiment: Experiment) -> np.ndarray | None:
         If the detector is curved, or matter reaches it.
     """
     detector = experiment.detector
-    if not any(_sources_of_light(experiment)):
+    if not any(_scatterers(experiment)):
         return None
     if isinstance(detector, Detector) and detector.curved:
         raise ModelError("matter along the beam: not possible with a curved detector")
@@ -109,19 +109,24 @@ def path_slopes(experiment: Experiment, names: Sequence[str]) -> dict[str, np.nd
     -------
     dict of str to ndarray of float64, shape (n_panels, n_slow, n_fast)
         Derivatives (photons over the SI unit of the parameter) with respect to the geometry of the
-        detector, the sources and the polarization. Other parameters have no entry.
+        detector, wavelength and bandwidth, polarization, and the size of an absorbing sample. Other
+        parameters have no entry.
     """
     found: dict[str, np.ndarray] = {}
     spacings = _spacings(experiment)
     for name in names:
-        step = _step(experiment, name)
+        start, step = experiment, _step(experiment, name)
         if step == 0.0:
             continue
+        if name in STOKES:
+            # photons depend linearly on them; from an unpolarized beam, both changes are possible
+            beam = replace(experiment.beam, polarization=0.0, stokes=np.zeros(2))
+            start = replace(experiment, beam=beam)
         with warnings.catch_warnings():
             # the experiment itself has warned
             warnings.simplefilter("ignore", CupysimWarning)
             less, more = (
-                _image(changed(experiment, name, by), spacings, np.float64) for by in (-step, step)
+                _image(changed(start, name, by), spacings, np.float64) for by in (-step, step)
             )
         found[name] = (more - less) / (2.0 * step)
     return found
@@ -131,29 +136,27 @@ def _step(experiment: Experiment, name: str) -> float:
     """Change of a parameter for central differences; zero if the image does not depend on it."""
     if name in OF_ONE_PANEL or motion_of(name) is not None:
         return STEP
-    if name == "wavelength":
-        return OF_WIDTH * experiment.beam.wavelength
-    if name in (*WIDTHS, ABSORPTION_SIZE):
+    if name in ("wavelength", *WIDTHS, ABSORPTION_SIZE):
         return OF_WIDTH * current(experiment, name)
     return OF_STOKES if name in STOKES else 0.0
 
 
-def _sources_of_light(experiment: Experiment) -> tuple[list[Amorphous], list[Beamstop]]:
+def _scatterers(experiment: Experiment) -> tuple[list[Amorphous], list[Beamstop]]:
     """Matter along the beam, and beamstops that scatter."""
     matter = [each for each in experiment.backgrounds if each.begin is not None]
     return matter, [each for each in beamstops(experiment) if each.matter is not None]
 
 
 def _spacings(experiment: Experiment) -> list[int]:
-    """Distances of the pixels that are computed, for each panel (pixels)."""
-    matter, scattering = _sources_of_light(experiment)
+    """Distances between computed pixels, for each panel (pixels)."""
+    matter, scattering = _scatterers(experiment)
     placed = [*matter, *map(_placed, scattering)]
     return [_spacing(experiment, placed, panel) for panel in experiment.flat_panels]
 
 
 def _image(experiment: Experiment, spacings: Sequence[int], dtype: type) -> np.ndarray:
     """Photons of all pixels, interpolated between those that are computed."""
-    matter, scattering = _sources_of_light(experiment)
+    matter, scattering = _scatterers(experiment)
     panels, detector = experiment.flat_panels, experiment.detector
     found: np.ndarray = np.zeros((len(panels), detector.n_slow, detector.n_fast), dtype)
     for panel, image, spacing in zip(panels, found, spacings, strict=True):
@@ -172,7 +175,7 @@ def _image(experiment: Experiment, spacings: Sequence[int], dtype: type) -> np.n
 
 
 def _spacing(experiment: Experiment, matter: Sequence[Amorphous], panel: Panel) -> int:
-    """Distance of the pixels that are computed (pixels): F must be smooth between them."""
+    """Distance between computed pixels (pixels): F must be smooth between them."""
     largest = SPACING_OF_SHADOWS if beamstops(experiment) else LARGEST_SPACING
     last = max((each.begin or 0.0) + each.thickness for each in matter)
     # no ray is shorter than the distance of the panel's plane
@@ -236,9 +239,9 @@ def _placed(stop: Beamstop) -> Amorphous:
 def _of_stop(
     experiment: Experiment, stop: Beamstop, panel: Panel, nodes: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """Photons of the direct beam that a beamstop scatters, at some pixels.
+    """Photons that a beamstop scatters from the direct beam into some pixels.
 
-    They weaken on their ways in and out of the disc, as in a slab. Its thickness is short compared
+    The disc absorbs them on the way in and out, as a slab does. Its thickness is small compared
     with its distance from the detector.
     """
     beam = unit(experiment.frame.beam)
@@ -311,7 +314,9 @@ def _at(
     close = float(np.asarray(panel.origin) @ normal) - place * float(beam @ normal)
     if (close * panel.close_distance <= 0.0).any():
         worst = 1e3 * float(place.max())
-        raise ModelError(f"matter along the beam: at {worst:g} mm it is behind a panel")
+        raise ModelError(
+            f"matter along the beam (also a beamstop's): at {worst:g} mm it is behind a panel"
+        )
     direction = position / distance[..., None]
     q = (direction - beam) / sources.mean_wavelength
     stol = 0.5 * np.sqrt((q**2).sum(axis=-1))

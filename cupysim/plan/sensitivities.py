@@ -81,18 +81,18 @@ def _index_changes(gradient_plan: GradientPlan) -> np.ndarray:
     strains = gradient_plan.domains.strains
     if not len(strains):
         return np.abs(turns)
-    # a strained cell has strain E strain^-1 in the place of E
+    # for a strained cell, the matrix is strain E strain^-1
     return np.abs(strains @ turns[:, None] @ np.linalg.inv(strains)).max(axis=1)
 
 
 def _growth_of_spreads(gradient_plan: GradientPlan) -> np.ndarray:
     """Largest changes of indices per unit of each spread, relative to the largest indices.
 
-    A rotation moves a vector by at most the norm of its derivative times the vector's length; and
-    lengths of the cell vectors are those of the strained cells.
+    For rotations, it is the norm of the derivative of the rotation; for edges, the largest row sum
+    of the derivative of the strain.
     """
     domains = gradient_plan.domains
-    of_turns = np.linalg.norm(domains.rotations, ord=2, axis=(2, 3)).max(axis=1)
+    of_turns = np.linalg.norm(domains.rotation_slopes, ord=2, axis=(2, 3)).max(axis=1)
     of_edges = np.abs(domains.strain_slopes).sum(axis=3).max(axis=(1, 2), initial=0.0)
     return np.concatenate([of_turns, of_edges])
 

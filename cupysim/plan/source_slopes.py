@@ -18,7 +18,8 @@ SOURCE_COLUMNS = {
     **dict.fromkeys(WIDTHS, BANDWIDTH),
     **dict(zip(DIVERGENCE, (HORIZONTAL, VERTICAL), strict=True)),
 }
-"""Column of the kernel for each parameter of the sources. A beam has one kind of bandwidth."""
+"""Column of the kernel for each parameter of the sources. Dispersion and width of a spectrum share
+one, because a beam has only one of them."""
 
 N_CHANGES = VERTICAL + 1 - WAVELENGTH
 """Number of these columns."""
@@ -31,11 +32,11 @@ class SourceSlopes:
     Parameters
     ----------
     wavelengths : ndarray, shape (n_changes, n_sources)
-        Of the logarithm of the wavelength.
+        Derivatives of the logarithm of the wavelength.
     incident : ndarray, shape (n_changes, n_sources, 3)
-        Of the direction of flight.
+        Derivatives of the direction of the photons.
     polarization : ndarray, shape (n_changes, n_sources, 6)
-        Of the coefficients of the polarization factor (`polarization_form`).
+        Derivatives of the coefficients of the polarization factor (`polarization_form`).
     """
 
     wavelengths: np.ndarray

@@ -192,8 +192,8 @@ def test_widths_of_spectra() -> None:
 @pytest.mark.parametrize(
     ("words", "name", "told"),
     [
-        ("", "edge_spread_a", "the cells of all domains are alike"),
-        ("", "dispersion", "the beam has none"),
+        ("", "edge_spread_a", "all domains have the same cell"),
+        ("", "dispersion", "the beam has no dispersion"),
         ("", "divergence_vertical", "option -vdivrange"),
         ("", "spectrum_width", "the beam has no spectrum"),
         ("-spectrum gaussian,1", "dispersion", "use spectrum_width"),

@@ -69,10 +69,6 @@ def test_a_fit_finds_the_polarization() -> None:
         assert sigma < 0.05
 
 
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [("-nopolar", "no polarization factor"), ("-background air,20@-10", "matter along the beam")],
-)
-def test_what_has_none(words: str, reason: str) -> None:
-    with pytest.raises(CupysimError, match=f"gradients: stokes_q: .*{reason}"):
-        render_gradients(from_args(f"{WORDS} {words}"), "stokes_q")
+def test_what_has_none() -> None:
+    with pytest.raises(CupysimError, match="gradients: stokes_q: .*no polarization factor"):
+        render_gradients(from_args(f"{WORDS} -nopolar"), "stokes_q")

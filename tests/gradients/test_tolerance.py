@@ -135,6 +135,17 @@ def test_domains_and_sources(exponent: int, words: str, backend: str) -> None:
     assert 0.0 < found.share < 1.0
 
 
+def test_limits_contain_the_change_of_the_polarization() -> None:
+    """For a beam polarized in one direction, of half its bound per radian of the source."""
+    words = f"{FINE} -N 30 -gauss_xtal -oversample 1 -detpixels 32 -hdivrange 3 -hdivsteps 3"
+    name = "divergence_horizontal"
+    polarized, plain = (
+        planned(f"{words} {more}", name).sensitivities[0] for more in ("-polar 1", "-nopolar")
+    )
+    # the outer sources move by half the range; |dK/di| reaches 1 and more for k = 1
+    assert polarized >= plain + 0.5
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_sharp_spots_stay(backend: str) -> None:
     plan = planned(f"{AWAY} {TABLE} -N 60 -gauss_xtal -oversample 1 -detpixels 64")

@@ -139,8 +139,8 @@ def test_the_shadow_has_the_transmission_of_the_matter() -> None:
     [
         ({"attenuation": 3.0}, "attenuation needs matter"),
         ({"matter": "water"}, "matter must be Amorphous"),
-        ({"matter": Amorphous([0.0], [1.0], 0.0, 1e6, 18.0)}, "needs a thickness"),
-        ({"matter": Amorphous([0.0], [1.0], 1e-3, 1e6, 18.0, begin=0.1)}, "no beginning"),
+        ({"matter": Amorphous([0.0], [1.0], 0.0, 1e6, 18.0)}, "thickness of its matter"),
+        ({"matter": Amorphous([0.0], [1.0], 1e-3, 1e6, 18.0, begin=0.1)}, "its begin None"),
         ({"matter": Amorphous([0.0], [1.0], 1e-3, 1e6, 18.0), "transmission": 0.3}, "transmits 1"),
     ],
 )
@@ -154,7 +154,10 @@ def test_impossible_discs(more: dict[str, object], told: str) -> None:
     [
         ("-beamstop_matter Al,1", "-beamstop_matter: there is no beamstop (option -beamstop)"),
         ("-beamstop 20 4 -beamstop_matter Al", "-beamstop_matter: expected MATERIAL,MM, got 'Al'"),
-        ("-beamstop 20 4 -beamstop_matter Al,0", "-beamstop_matter: its matter needs a thickness"),
+        (
+            "-beamstop 20 4 -beamstop_matter Al,0",
+            "-beamstop_matter: the thickness of its matter must be above 0",
+        ),
         ("-beamstop 20 4 -beamstop_matter stuff,1", "no density of 'stuff'"),
         ("-beamstop 200 4 -beamstop_matter Al,1", "it is behind a panel"),
         ("-beamstop 20 4 -background_scale 2", "-background_scale: there is no background"),
@@ -190,6 +193,23 @@ def test_derivatives_at_the_crystal_are_those_of_the_usual_background(name: str)
     largest = np.abs(usual).max()
     assert largest > 0.0
     np.testing.assert_allclose(found, usual, rtol=5e-3, atol=5e-3 * largest)
+
+
+@pytest.mark.parametrize("beam", ["-polar 1", "-polar -1", "-stokes 0.6 -0.8", "-polar 0.995"])
+@pytest.mark.parametrize("name", ["stokes_q", "stokes_u"])
+def test_fully_polarized_beams_have_derivatives(name: str, beam: str) -> None:
+    words = f"{WORDS} {beam}"
+    found, usual = (
+        render_gradients(from_args(f"{words} -background water,0.1{place}"), name).values[0]
+        for place in ("@-0.05", "")
+    )
+    np.testing.assert_allclose(found, usual, rtol=5e-3, atol=5e-3 * np.abs(usual).max())
+
+
+def test_a_beam_wider_than_the_stop_is_told(run: Run) -> None:
+    pytest.importorskip("xraydb")
+    words = f"{WORDS} -beamstop 20 0.05 -beamstop_matter Al,0.1"
+    assert "0.05 mm is less than the size of the beam, 0.1 mm" in run(words).err
 
 
 @pytest.mark.parametrize("name", ["wavelength", "stokes_q", "background_scale", "spectrum_width"])

@@ -185,7 +185,7 @@ def test_files_and_reports(run: Run) -> None:
     [
         ("-background air,60@x", "expected the beginning of the matter along the beam"),
         ("-background air,0@-30", "matter along the beam needs a thickness"),
-        ("-background air,200@-30", "matter along the beam: at"),
+        ("-background air,200@-30", "it is behind a panel"),
         ("-background air,60@-30 -curved_det", "not possible with a curved detector"),
     ],
 )

@@ -109,7 +109,9 @@ def describe_derivatives(
 def domain_derivatives(
     launch: np.ndarray, engine: Engine, gradient_plan: GradientPlan, first: int, last: int
 ) -> None:
-    """Tell a launch the strains of domains, and derivatives of orientations for spreads.
+    """Give a launch the strains of the domains, and derivatives of their cell vectors.
+
+    The derivatives are those with respect to the spreads.
 
     Parameters
     ----------

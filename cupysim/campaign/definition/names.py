@@ -7,6 +7,7 @@ from cupysim.models.parameters import GROUPS, PARAMETERS
 SHARED = {
     "edges": GROUPS["cell"][:3],
     "n_cells": GROUPS["n_cells"],
+    "edge_spreads": GROUPS["edge_spreads"],
     "diffuse_gamma": GROUPS["diffuse_gamma"],
     "diffuse_sigma": GROUPS["diffuse_sigma"],
 }

@@ -8,8 +8,8 @@ if quirks changed values of a stored experiment, the fit keeps the values with w
 made. If the start does not lead to a solution, the orientation is scanned with few unit cells,
 because their wide spots overlap those of the image. Parameters: misset, cell, n_cells, beam_centre,
 rotation, or single ones such as cell_a, misset_x, beam_fast, rotation_z, distance, wavelength,
-mosaic_spread, twotheta, phi, scale. Exit status 0 if the result is a solution, 1 if not, 2 after an
-error.
+spectrum_width, mosaic_spread, twotheta, phi, scale; docs/tutorials/refine.md lists all. Exit status
+0 if the result is a solution, 1 if not, 2 after an error.
 """
 
 from __future__ import annotations
