@@ -70,5 +70,5 @@ def test_a_fit_finds_the_polarization() -> None:
 
 
 def test_what_has_none() -> None:
-    with pytest.raises(CupysimError, match="gradients: stokes_q: .*no polarization factor"):
+    with pytest.raises(CupysimError, match=r"gradients: stokes_q: .*no polarization factor"):
         render_gradients(from_args(f"{WORDS} -nopolar"), "stokes_q")
