@@ -121,9 +121,9 @@ def render_gradients(
         Names of parameters: misset_x, misset_y, misset_z, cell_a, cell_b, cell_c, cell_alpha,
         cell_beta, cell_gamma, n_a, n_b, n_c, mosaic_spread, wavelength, distance, beam_fast,
         beam_slow, rotation_x, rotation_y, rotation_z, twotheta, phi, fluence, scale,
-        structure_factors. The names misset, cell, n_cells, beam_centre and rotation stand for
-        all parameters of their group. A string has commas between the names. Units are SI,
-        except for cell edges, which are in Angstrom.
+        structure_factors, and others (`cupysim.models.parameters.PARAMETERS`). The names misset,
+        cell, n_cells, beam_centre and rotation stand for all parameters of their group. A string
+        has commas between the names. Units are SI, except for cell edges, which are in Angstrom.
     backend : str, optional
         Backend that computes the derivatives, as for `simulate`.
     observer : Observer, optional

@@ -25,50 +25,58 @@ class Beamstop:
     diameter : float
         Diameter (m).
     transmission : float, optional
-        Fraction of the photons that pass through. By default none or, with matter, those that it
-        does not absorb.
+        Fraction of the photons that pass through; by default none. Not with matter.
     matter : Amorphous, optional
         What the disc consists of. The direct beam scatters in it. By default, it does not scatter.
     attenuation : float, optional
-        Attenuation coefficient of the matter (1/m).
+        Attenuation coefficient of the matter (1/m), which it needs.
 
     Raises
     ------
     ModelError
-        If a number is impossible, or the transmission is not that of the matter.
+        If a number is impossible or missing, or the matter has a transmission of its own.
     """
 
     distance: float
     diameter: float
     transmission: float = 0.0
     matter: Amorphous | None = None
-    attenuation: float = 0.0
+    attenuation: float | None = None
 
     def __post_init__(self) -> None:
         _positive(self, "beamstop", "distance", "diameter")
-        _not_negative(self, "beamstop", "attenuation")
         assign(self, transmission=finite(self.transmission, "beamstop: transmission"))
         if not 0.0 <= self.transmission <= 1.0:
             raise ModelError(
                 f"beamstop: transmission must be from 0 to 1, got {self.transmission:g}"
             )
         if self.matter is None:
-            if self.attenuation:
+            if self.attenuation is not None:
                 raise ModelError("beamstop: attenuation needs matter; or give a transmission")
             return
         if not isinstance(self.matter, Amorphous):
             raise ModelError(f"beamstop: matter must be Amorphous, got {self.matter!r}")
+        if self.attenuation is None:
+            raise ModelError("beamstop: its matter needs an attenuation; 0 if it absorbs nothing")
+        _not_negative(self, "beamstop", "attenuation")
         if self.matter.begin is not None or self.matter.thickness == 0.0:
             raise ModelError(
                 "beamstop: the thickness of its matter must be above 0, and its begin None"
             )
-        passed = math.exp(-self.attenuation * self.matter.thickness)
-        if self.transmission not in {0.0, passed}:
-            raise ModelError(
-                f"beamstop: its matter transmits {passed:g} of the photons, not "
-                f"{self.transmission:g}"
-            )
-        assign(self, transmission=passed)
+        if self.transmission != 0.0:
+            raise ModelError("beamstop: give matter or a transmission, not both")
+
+    @property
+    def depth(self) -> float:
+        """Attenuation coefficient of the matter times its thickness; 0 without matter."""
+        if self.matter is None or self.attenuation is None:
+            return 0.0
+        return self.attenuation * self.matter.thickness
+
+    @property
+    def passed(self) -> float:
+        """Fraction of the photons that pass through."""
+        return self.transmission if self.matter is None else math.exp(-self.depth)
 
     def fraction(self, position: np.ndarray, beam: np.ndarray) -> np.ndarray:
         """Fraction of the photons that reach positions, shape (...,); see `Attenuator`."""
@@ -76,7 +84,7 @@ class Beamstop:
         across = np.sqrt(np.maximum((position**2).sum(axis=-1) - along**2, 0.0))
         # pixels between the sample and the disc are not in its shadow
         shadow = (along >= self.distance) & (across * self.distance <= 0.5 * self.diameter * along)
-        return np.where(shadow, self.transmission, 1.0)
+        return np.where(shadow, self.passed, 1.0)
 
 
 @dataclass(frozen=True)

@@ -143,17 +143,23 @@ class Beam:
             )
         assign(self, stokes=stokes)
 
+    @property
+    def central_wavelength(self) -> float:
+        """Wavelength of the beam or, with a spectrum, of its mean energy (m)."""
+        return self.wavelength if self.spectrum is None else self.spectrum.central_wavelength
+
     def with_wavelength(self, wavelength: float) -> Beam:
-        """Return the beam with another central wavelength, and a spectrum that moves with it.
+        """Return the beam with another central wavelength.
 
         Parameters
         ----------
         wavelength : float
-            Central wavelength (m). All wavelengths of a spectrum change in proportion.
+            Central wavelength (m), see `central_wavelength`. All wavelengths of a spectrum change
+            in proportion.
         """
         spectrum = self.spectrum
         if spectrum is not None:
-            moved = spectrum.wavelengths * (wavelength / self.wavelength)
+            moved = spectrum.wavelengths * (wavelength / spectrum.central_wavelength)
             spectrum = Spectrum(moved, spectrum.weights, spectrum.stokes)
         return replace(self, wavelength=wavelength, spectrum=spectrum)
 

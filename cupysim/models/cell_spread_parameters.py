@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cupysim.errors import ModelError
+from cupysim.models.crystal import LARGEST_CELL_SPREAD
 
 if TYPE_CHECKING:
     from cupysim.models.experiment import Experiment
@@ -50,4 +51,7 @@ def with_changed_edge_spread(experiment: Experiment, name: str, by: float) -> Ex
         spread + by if each == name else spread
         for each, spread in zip(EDGE_SPREADS, crystal.cell_spreads, strict=True)
     )
+    if not 0.0 <= min(a, b, c) <= max(a, b, c) <= LARGEST_CELL_SPREAD:
+        largest = 100.0 * LARGEST_CELL_SPREAD
+        raise ModelError(f"parameter {name!r}: it must be from 0 to {largest:g} %")
     return replace(experiment, crystal=replace(crystal, cell_spreads=(a, b, c)))

@@ -129,7 +129,7 @@ PARAMETERS: dict[str, Parameter] = {
     **dict.fromkeys(
         GROUPS["mosaic_spreads"][3:], replace(_TURN, limit=Limit(1.0), of_crystal=True)
     ),
-    **dict.fromkeys(EDGE_SPREADS, Parameter("", "%", 0.01, Limit(0.99, True), of_crystal=True)),
+    **dict.fromkeys(EDGE_SPREADS, Parameter("", "%", 0.01, Limit(2.0), of_crystal=True)),
     "wavelength": Parameter("m", "A", ANGSTROM, Limit(0.02, True), 6),
     **dict.fromkeys(WIDTHS, Parameter("", "%", 0.01, Limit(0.99, True))),
     **dict.fromkeys(DIVERGENCE, Parameter("rad", "mrad", 1e-3, Limit(0.99, True))),
@@ -230,7 +230,7 @@ def current(experiment: Experiment, name: str) -> float:
         return crystal.mosaicity.spreads[names.index(name)] if name in names else 0.0
     return {
         "mosaic_spread": crystal.mosaicity.spread,
-        "wavelength": beam.wavelength,
+        "wavelength": beam.central_wavelength,
         "phi": experiment.scan.start,
         "fluence": beam.fluence,
         "scale": 1.0,
@@ -368,7 +368,7 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     if name == "crystal_scale":
         return replace(experiment, crystal=replace(crystal, scale=crystal.scale + by))
     if name == "wavelength":
-        return replace(experiment, beam=beam.with_wavelength(beam.wavelength + by))
+        return replace(experiment, beam=beam.with_wavelength(beam.central_wavelength + by))
     if name == "fluence":
         return replace(experiment, beam=replace(beam, fluence=beam.fluence + by))
     if name == "phi":

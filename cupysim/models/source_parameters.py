@@ -107,7 +107,7 @@ def with_changed_sources(experiment: Experiment, name: str, by: float) -> Experi
         raise ModelError(f"parameter {name!r}: it has no effect: {reason}")
     beam, now = experiment.beam, current_of_sources(experiment, name)
     if not now + by > 0.0:
-        raise ModelError(f"parameter {name!r}: it must stay positive, got {now + by:g}")
+        raise ModelError(f"parameter {name!r}: it must stay positive")
     if name == SPECTRUM_WIDTH:
         assert beam.spectrum is not None
         other = replace(beam, spectrum=beam.spectrum.stretched(1.0 + by / now))

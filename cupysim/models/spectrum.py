@@ -86,6 +86,11 @@ class Spectrum:
         return float(self.wavelengths @ self.weights)
 
     @property
+    def central_wavelength(self) -> float:
+        """Wavelength of the mean energy (m), weighted by photons."""
+        return 1.0 / float(self.weights @ (1.0 / self.wavelengths))
+
+    @property
     def width(self) -> float:
         """Standard deviation of the energies, weighted by photons, relative to their mean."""
         offsets = self.energy_offsets
@@ -94,9 +99,7 @@ class Spectrum:
     @property
     def energy_offsets(self) -> np.ndarray:
         """Differences of the energies from their mean, relative to it, shape (n,)."""
-        energies = 1.0 / self.wavelengths
-        mean = float(self.weights @ energies)
-        return np.asarray(energies / mean - 1.0)
+        return np.asarray(self.central_wavelength / self.wavelengths - 1.0)
 
     def stretched(self, factor: float) -> Spectrum:
         """Return the spectrum with another width and the same mean energy.

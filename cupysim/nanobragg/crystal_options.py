@@ -78,7 +78,7 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
     new_path("-crystals", CRYSTAL,
              "Several crystals: a file with a line of crystal options for each. Options that "
              "a line lacks are taken from the command line.", "crystals_file"),
-    number("-background_scale", CRYSTAL, "Factor of the photons of -water and -background.",
+    number("-background_scale", CRYSTAL, "Factor of the photons of all backgrounds.",
            dest="background_scale", default="1", match=Match.EXACT, limit="not negative",
            is_new=True),
     number("-crystal_scale", CRYSTAL, "Factor of the photons of the crystal.",

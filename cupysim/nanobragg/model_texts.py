@@ -46,7 +46,7 @@ def sample_texts(experiment: Experiment) -> list[str]:
         )
     found += [
         f"beamstop at {1e3 * each.distance:g} mm: {background_text(each.matter)}, transmission "
-        f"{each.transmission:g}"
+        f"{each.passed:g}"
         for each in experiment.attenuators
         if isinstance(each, Beamstop) and each.matter is not None
     ]

@@ -127,7 +127,7 @@ def compute_fractions(experiment: Experiment, kind: type[np.floating]) -> np.nda
                     total += product
             fractions[rows, : panel.n_fast] = total / parts**2
     for each in without_shadow:
-        if each.transmission < 1.0:
+        if each.passed < 1.0:
             warnings.warn(
                 CupysimWarning(
                     f"the beamstop {1e3 * each.distance:g} mm from the sample, with a diameter of "

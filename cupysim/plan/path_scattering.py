@@ -206,7 +206,7 @@ def _photons(
     total = np.zeros(position.shape[:2])
     for first, last in itertools.pairwise(edges):
         # stops at or before `first` weaken the beam; those at or behind `last` hide pixels
-        passed = math.prod(stop.transmission for stop in stops if stop.distance <= first)
+        passed = math.prod(stop.passed for stop in stops if stop.distance <= first)
         ahead = [stop for stop in stops if stop.distance >= last]
         hidden = [np.clip(_hidden_from(stop, position, beam), first, last) for stop in ahead]
         for hiding in itertools.product((False, True), repeat=len(ahead)):
@@ -216,7 +216,7 @@ def _photons(
             for hides, stop, place in zip(hiding, ahead, hidden, strict=True):
                 begin = np.maximum(begin, place) if hides else begin
                 until = until if hides else np.minimum(until, place)
-                weight *= stop.transmission if hides else 1.0
+                weight *= stop.passed if hides else 1.0
             if weight > 0.0:
                 total += weight * _integral(
                     experiment, matter, panel, position, begin, np.maximum(until, begin)
@@ -250,15 +250,15 @@ def _of_stop(
     matter = _placed(stop)
     from_stop = position - stop.distance * beam
     cosine = from_stop @ beam / np.sqrt((from_stop**2).sum(axis=-1))
-    weight = slab_transmission(stop.attenuation * matter.thickness, cosine)
+    weight = slab_transmission(stop.depth, cosine)
     for other in beamstops(experiment):
         if other is stop:
             continue
         if other.distance <= stop.distance:
-            weight = weight * other.transmission
+            weight = weight * other.passed
         else:
             hidden = _hidden_from(other, position, beam) <= stop.distance
-            weight = weight * np.where(hidden, other.transmission, 1.0)
+            weight = weight * np.where(hidden, other.passed, 1.0)
     place = np.full(position.shape[:2], stop.distance)
     return matter.thickness * weight * _at(experiment, matter, panel, position, place)
 

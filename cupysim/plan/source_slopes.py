@@ -76,7 +76,7 @@ class SourceSlopes:
 def _of_wavelength(experiment: Experiment) -> np.ndarray:
     """Derivatives with respect to the beam's wavelength (1/m)."""
     beam = experiment.beam
-    slopes = np.full(len(experiment.sources.wavelengths), 1.0 / beam.wavelength)
+    slopes = np.full(len(experiment.sources.wavelengths), 1.0 / beam.central_wavelength)
     if beam.source_table is not None:
         slopes[~np.isnan(beam.source_table[:, 4])] = 0.0
     return slopes

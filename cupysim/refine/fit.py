@@ -10,6 +10,7 @@ import numpy as np
 from cupysim.backends.rendered import GradientFunction
 from cupysim.errors import CupysimError, ModelError
 from cupysim.maths.arrays import on_host
+from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.crystal_names import numbered
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, current, parameter
@@ -286,6 +287,8 @@ def _bounds(
             low[-1], high[-1] = -1.0, within.get(name, np.inf)
         if numbered(name)[0] in GROUPS["n_cells"]:
             low[-1] = max(low[-1], 1.0 - value)
+        if numbered(name)[0] in EDGE_SPREADS:
+            low[-1] = max(low[-1], -value)
     return np.array(low), np.array(high)
 
 

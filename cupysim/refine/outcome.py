@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from cupysim.maths.arrays import on_host
+from cupysim.models.cell_spread_parameters import EDGE_SPREADS
 from cupysim.models.crystal_names import numbered
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed, parameter
@@ -196,7 +197,11 @@ def outcome(
     explained, doubt = problem.explained(x, spot_width(experiment))
     nearest = 1e-6 * np.minimum(bounds[1] - bounds[0], 1.0)
     at_limit = (x - bounds[0] < nearest) | (bounds[1] - x < nearest)
-    stuck = [name for name, limit in zip(names, at_limit, strict=True) if limit]
+    # a spread of zero is possible, and no limit of the fit
+    is_zero = np.array([numbered(name)[0] in EDGE_SPREADS for name in names]) & (
+        start + x < nearest
+    )
+    stuck = [name for name, limit in zip(names, at_limit & ~is_zero, strict=True) if limit]
     problems = (
         ("" if best.succeeded else best.message),
         (f"{', '.join(stuck)} reached the allowed limit" if stuck else ""),

@@ -15,7 +15,7 @@ from cupysim.models.crystal_names import numbered
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, current, parameter
-from cupysim.models.source_parameters import DIVERGENCE
+from cupysim.models.source_parameters import DIVERGENCE, SPECTRUM_WIDTH
 from cupysim.plotting.colours import colour_scale
 from cupysim.plotting.style import Style
 
@@ -76,12 +76,24 @@ def report_lines(refined: Refined, seconds: float | None = None) -> Iterator[str
     words = refined_options(refined)
     if words:
         yield f"as options: {' '.join(words)}"
+    changes = _changes_of_spectrum(refined)
+    if changes:
+        yield f"as changes of -spectrum: {', '.join(changes)}"
     for number, each in enumerate(refined.experiment.each_crystal[1:], 2):
         own = {base for base, crystal in map(numbered, names) if crystal == number}
         words = _as_words(_crystal_options(each.crystal, own))
         if words:
             yield f"crystal {number}, as options: {' '.join(words)}"
     yield f"{'converged' if refined.converged else 'NOT CONVERGED'}: {refined.reason}"
+
+
+def _changes_of_spectrum(refined: Refined) -> list[str]:
+    """How a spectrum changes, because options give its kind or its file."""
+    if refined.experiment.beam.spectrum is None:
+        return []
+    ratios = dict(zip(refined.names, refined.values / refined.start, strict=True))
+    told = {"wavelength": "all wavelengths", SPECTRUM_WIDTH: "all widths"}
+    return [f"{what} times {ratios[name]:.7g}" for name, what in told.items() if name in ratios]
 
 
 def refined_options(refined: Refined) -> list[str]:
@@ -103,7 +115,11 @@ def refined_options(refined: Refined) -> list[str]:
         *_crystal_options(experiment.crystal, names),
         # motions of panels have no options
         *(_panel_options(experiment, detector, names) if isinstance(detector, Detector) else []),
-        ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
+        (
+            "wavelength" in names and experiment.beam.spectrum is None,
+            "-lambda",
+            [1e10 * experiment.beam.wavelength],
+        ),
         ("dispersion" in names, "-dispersion", [100.0 * experiment.beam.dispersion.range]),
         *(
             (name in names, option, [1e3 * current(experiment, name)])

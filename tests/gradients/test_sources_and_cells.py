@@ -25,6 +25,7 @@ from cupysim.models.parameters import changed, current
 from cupysim.refine.fit import refine
 from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.observation import Observation
+from cupysim.refine.report import report_lines
 from cupysim.refine.settings import Settings
 from cupysim.renderer import Renderer
 from tests.campaign.test_shots import shots_of
@@ -186,7 +187,7 @@ def test_widths_of_spectra() -> None:
     # within three standard deviations
     assert gaussian.width == pytest.approx(0.02 / 2.3548, rel=0.02)
     with pytest.raises(CupysimError, match="reach the energy zero"):
-        spectrum.stretched(100.0)
+        spectrum.stretched(200.0)
 
 
 @pytest.mark.parametrize(
@@ -274,6 +275,80 @@ def test_the_wavelength_of_a_full_table_does_not_vary(tmp_path: Path) -> None:
     base = f"{WORDS} -N 4 -default_F 10 -sourcefile {tmp_path / 'sources.txt'}"
     with pytest.raises(CupysimError, match="wavelength: has no effect: the table of sources"):
         shots_of(tmp_path, "wavelength = { constant = 1.1 }", 1, base=base)
+
+
+def test_the_wavelength_of_a_spectrum_from_a_file(tmp_path: Path) -> None:
+    """It is that of the mean energy, and not that of -lambda, which such a spectrum ignores."""
+    energies = np.array([9400.0, 9500.0, 9600.0])
+    (tmp_path / "s.txt").write_text(
+        "\n".join(["# energy/eV weight", *(f"{energy} 1" for energy in energies)])
+    )
+    base = f"{WORDS} -N 4 -default_F 10 -spectrum {tmp_path / 's.txt'}"
+    experiment = experiment_of(base)
+    of_mean = 12398.42 / 9500.0
+    assert current(experiment, "wavelength") == pytest.approx(1e-10 * of_mean, rel=1e-6)
+    assert_slopes(experiment, ("wavelength",), "numpy", 1e-16)
+    vary = "wavelength = { list = [1.1, 1.2] }"
+    for expected, shot in zip((1.1, 1.2), shots_of(tmp_path, vary, 2, base=base), strict=True):
+        wavelengths = 1e10 * shot.experiment.sources.wavelengths
+        assert 1.0 / np.mean(1.0 / wavelengths) == pytest.approx(expected, rel=1e-12)
+        assert shot.experiment.beam.wavelength == pytest.approx(1e-10 * expected, rel=1e-12)
+
+
+def test_a_fit_tells_how_the_spectrum_changes() -> None:
+    words = f"{WORDS} -N 8 -default_F 100 -detpixels 40 -pixel 1 -fluence 1e28"
+    truth = experiment_of(f"{words} -spectrum gaussian,3 -spectrum_samples 9")
+    start = changed(changed(truth, "spectrum_width", 0.001), "wavelength", 3e-13)
+    image = simulate(truth).array.astype(np.float64)
+    found = refine(
+        start,
+        Observation(image, np.ones(image.shape, dtype=bool)),
+        free_parameters("wavelength,spectrum_width"),
+        Renderer().differentiate,
+        Settings(),
+    )
+    (line,) = [line for line in report_lines(found) if "-spectrum" in line]
+    ratios = [
+        current(truth, name) / current(start, name) for name in ("wavelength", "spectrum_width")
+    ]
+    told = [float(word.rpartition(" ")[2]) for word in line.split(",")]
+    assert told == pytest.approx(ratios, rel=1e-3)
+    assert not any("-lambda" in line for line in report_lines(found))
+
+
+def test_a_fit_of_an_edge_spread_may_begin_and_end_at_zero() -> None:
+    words = f"{WORDS} -N 8 -default_F 100 -detpixels 60 -pixel 1 -fluence 1e28 -mosaic_dom 20"
+    truth = experiment_of(f"{words} -spread_edges 2 1 0")
+    image = simulate(truth).array.astype(np.float64)
+    for begin in ("2 0.4 0.3", "2 1.1 0"):
+        found = refine(
+            experiment_of(f"{words} -spread_edges {begin}"),
+            Observation(image, np.ones(image.shape, dtype=bool)),
+            free_parameters("edge_spread_b,edge_spread_c"),
+            Renderer().differentiate,
+            Settings(),
+        )
+        assert "allowed limit" not in found.reason
+        np.testing.assert_allclose(
+            found.experiment.crystal.cell_spreads, (0.02, 0.01, 0.0), atol=2e-4
+        )
+
+
+@pytest.mark.parametrize(
+    ("vary", "told"),
+    [
+        ("dispersion = { constant = -1 }", "dispersion: -1 is impossible: .*must stay positive"),
+        (
+            "edge_spread_a = { list = [30, 20] }",
+            "edge_spread_a: 30 is impossible: .*0 to 10 %",
+        ),
+        ("size_spread = { constant = -3 }", "size_spread: -3 is impossible"),
+    ],
+)
+def test_impossible_numbers_of_a_campaign(vary: str, told: str, tmp_path: Path) -> None:
+    words = f"{WORDS} -N 4 -default_F 10 -dispersion 1 -dispsteps 3 -mosaic_dom 4"
+    with pytest.raises(CupysimError, match=told):
+        shots_of(tmp_path, vary, 1, base=f"{words} -spread_edges 1 1 1 -size_spread 10")
 
 
 @pytest.mark.parametrize("name", ["dispersion", "spectrum_width"])

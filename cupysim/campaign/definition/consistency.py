@@ -10,6 +10,7 @@ import numpy as np
 
 from cupysim.campaign.definition.campaign import CampaignDefinition, Variation
 from cupysim.campaign.definition.names import SHARED
+from cupysim.campaign.definition.shots import varied
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.models.attenuation import Beamstop, FlightPath
 from cupysim.models.experiment import Experiment
@@ -20,6 +21,10 @@ from cupysim.storage.toml_document import Section
 
 FAR = 10.0
 """Largest factor between a typical length and that of the base; beyond it, the unit is wrong."""
+
+
+MOST_TRIED = 1000
+"""Largest number of values of a list that are tried."""
 
 
 def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
@@ -51,6 +56,7 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
             if reason:
                 vary.fail(name, f"has no effect: {reason}")
         _check_size(base, variation, campaign.table, vary.subsection(name))
+        _check_numbers(base, variation, vary.subsection(name))
     spectra, channels = campaign.spectra, base.structure_factors.wavelengths
     if channels is not None and len(channels) == 1:
         for name in ("wavelength", "spectrum"):
@@ -133,6 +139,23 @@ def _check_size(
             f"a typical {variation.name} would be {after:g} {kind.shown_unit}, but the base's is "
             f'{before:g}; mode = "times" multiplies',
         )
+
+
+def _check_numbers(base: Experiment, variation: Variation, section: Section) -> None:
+    """Reject numbers of the file itself that are impossible in all shots."""
+    if variation.distribution.kind not in ("constant", "list", "choice"):
+        return
+    reason = ""
+    for value in list(dict.fromkeys(variation.distribution.values))[:MOST_TRIED]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CupysimWarning)
+            try:
+                varied(base, variation, value)
+            except ModelError as error:
+                reason = reason or f"{value:g} is impossible: {error}"
+            else:
+                return
+    section.fail("", reason)
 
 
 def _absorbing(base: Experiment) -> list[str]:

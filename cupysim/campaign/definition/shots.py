@@ -99,7 +99,7 @@ def draw_shot(campaign: CampaignDefinition, number: int) -> Shot:
         if variation.name not in OF_CRYSTALS:
             value = _number(campaign, variation, number, 0)
             drawn[variation.name] = [value]
-            experiment = _vary(experiment, variation, value)
+            experiment = varied(experiment, variation, value)
     if campaign.spectra is not None:
         experiment = _with_spectrum(campaign, experiment, number)
     count = _count_crystals(campaign, number)
@@ -142,7 +142,7 @@ def _crystal(
         if variation.name in OF_CRYSTALS:
             value = _number(campaign, variation, shot, number)
             drawn.setdefault(variation.name, []).append(value)
-            experiment = _vary(experiment, variation, value)
+            experiment = varied(experiment, variation, value)
     angles = _orientation(campaign, experiment, shot, number)
     if angles is not None:
         for name, angle in zip(GROUPS["misset"], angles, strict=True):
@@ -164,7 +164,23 @@ def _misset(experiment: Experiment, angles: Sequence[float]) -> Experiment:
     return replace(experiment, crystal=after)
 
 
-def _vary(experiment: Experiment, variation: Variation, value: float) -> Experiment:
+def varied(experiment: Experiment, variation: Variation, value: float) -> Experiment:
+    """Return the experiment with a number of a variation.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment of the base, or of a shot.
+    variation : Variation
+        What the number changes, and how.
+    value : float
+        The number, in the unit of the campaign file.
+
+    Raises
+    ------
+    ModelError
+        If the number is impossible.
+    """
     for name in SHARED.get(variation.name, (variation.name,)):
         size, before = PARAMETERS[name].size, current(experiment, name)
         after = {
