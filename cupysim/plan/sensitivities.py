@@ -62,8 +62,8 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
     found = np.abs(rows[:, PHOTONS]) + np.abs(rows[:, SIZES:SPREAD]) @ size_weights(shape, size)
     if plan.polar_use is Use.EACH:
         found += of_sources @ _largest_form(sources.polarization) / largest_polarization(plan)
-    for number, largest_growth in enumerate(_growth_of_spreads(gradient_plan)):
-        changes += np.outer(np.abs(rows[:, SPREAD + number]), largest_indices * largest_growth)
+    for number, of_spread in enumerate(_changes_with_spreads(gradient_plan, largest_indices)):
+        changes += np.outer(np.abs(rows[:, SPREAD + number]), of_spread)
     largest = found + changes @ sharpness
     for panel, rows_of_panel in enumerate(gradient_plan.rows):
         for number, row in enumerate(rows_of_panel):
@@ -85,16 +85,16 @@ def _index_changes(gradient_plan: GradientPlan) -> np.ndarray:
     return np.abs(strains @ turns[:, None] @ np.linalg.inv(strains)).max(axis=1)
 
 
-def _growth_of_spreads(gradient_plan: GradientPlan) -> np.ndarray:
-    """Largest changes of indices per unit of each spread, relative to the largest indices.
+def _changes_with_spreads(gradient_plan: GradientPlan, largest_indices: np.ndarray) -> np.ndarray:
+    """Largest changes of h, k, l per unit of each spread, shape (n_spreads, 3).
 
-    For rotations, it is the norm of the derivative of the rotation; for edges, the largest row sum
-    of the derivative of the strain.
+    A rotation R(s) moves a vector by at most the norm of dR/ds times its length. An edge changes h
+    to (dS/ds) S^-1 h, with the strain S.
     """
     domains = gradient_plan.domains
     of_turns = np.linalg.norm(domains.rotation_slopes, ord=2, axis=(2, 3)).max(axis=1)
-    of_edges = np.abs(domains.strain_slopes).sum(axis=3).max(axis=(1, 2), initial=0.0)
-    return np.concatenate([of_turns, of_edges])
+    of_edges = np.abs(domains.strain_slopes).max(axis=1, initial=0.0) @ largest_indices
+    return np.concatenate([np.outer(of_turns, largest_indices), of_edges])
 
 
 def _largest_form(forms: np.ndarray) -> np.ndarray:
