@@ -136,6 +136,10 @@ CUPYSIM_FUNCTION float gaussian(std::int64_t& has_spare, double& spare, Next nex
     return second * factor;
 }
 
+// Means below SMALL mostly have counts below FEW_RISING. If all means are the same one below TINY, multiplying one
+// after the other is faster, because most products have one factor.
+constexpr float SMALL = 1.5f, TINY = 0.1f;
+
 // ---- deviates in blocks -----------------------------------------------------
 
 // Deviates of a state, drawn ahead.
@@ -177,6 +181,38 @@ class Deviates {
             count += RISING;
         }
         return multiply_exactly(mean);
+    }
+
+    // The same for pairs of pixels with small means, as long as this is surely right. The count of the second pixel is
+    // found for each possible count of the first one, which saves waiting. Returns the number of pixels.
+    CUPYSIM_OUTLINE int multiply_pairs(const float* means, int n, int n_steps, std::int32_t* counts) {
+        int i = 0;
+        for (; i + 1 < n; i += 2) {
+            const float mean = means[i], next_mean = means[i + 1];
+            if (!(mean >= 0.0f && mean < SMALL && next_mean >= 0.0f && next_mean < SMALL)) break;
+            advance(2 * n_steps);
+            if (at + 2 * FEW_RISING + 2 > end) break;
+            const std::uint32_t* const sums = block->sums + at;
+            const std::int32_t rise = static_cast<std::int32_t>(mean * LOG_UNITS);
+            const std::int32_t next_rise = static_cast<std::int32_t>(next_mean * LOG_UNITS);
+            const std::uint32_t below = rising_below(sums, rise - GUARD);
+            std::uint32_t next_below = 0;
+            for (int k = 0; k < FEW_RISING; ++k) {
+                next_below |= rising_below(sums + 1 + k, next_rise - GUARD) << (FEW_RISING * k);
+            }
+            const int count = __builtin_ctz(~below);
+            if (count == FEW_RISING) break;
+            const int next_count = __builtin_ctz(~(next_below >> (FEW_RISING * count)) | 1u << FEW_RISING);
+            const std::uint32_t* const next_sums = sums + count + 1;
+            // products that are not surely above their limits must be surely below them
+            const auto excess = static_cast<std::int32_t>(*next_sums - *sums) - rise;
+            const auto next_excess = static_cast<std::int32_t>(next_sums[next_count + 1] - *next_sums) - next_rise;
+            if (next_count == FEW_RISING || excess < GUARD || next_excess < GUARD) break;
+            counts[i] = count;
+            counts[i + 1] = next_count;
+            at += count + next_count + 2;
+        }
+        return i;
     }
 
     // Draws trial counts from a Lorentzian until one is accepted.
@@ -232,6 +268,27 @@ class Deviates {
             state.has_spare = 1;
             return seconds[i] * factors[i];
         }
+    }
+
+    // Normal deviates of n pixels, as from `gaussian`. Whether a pair is used decides no branch, because a fifth of them
+    // is not.
+    CUPYSIM_OUTLINE void normals(int n, float* drawn) {
+        int k = 0;
+        if (n > 0 && state.has_spare) drawn[k++] = normal();
+        while (k + 1 < n) {
+            advance(2);
+            if (at + 2 > end || at < first_pair || at >= end_of_pairs || (at - first_pair) % 2 != 0) {
+                drawn[k++] = normal();
+                drawn[k++] = normal();
+                continue;
+            }
+            const int i = (at - first_pair) / 2;
+            at += 2;
+            drawn[k] = seconds[i] * factors[i];
+            drawn[k + 1] = firsts[i] * factors[i];
+            k += radii[i] > 0.0f && radii[i] < 1.0f ? 2 : 0;
+        }
+        if (k < n) drawn[k] = normal();
     }
 
     // Brings the state to that after the last deviate that was used.
@@ -414,7 +471,13 @@ CUPYSIM_FUNCTION std::int32_t clipped_count(double count, double largest) {
     return count == count ? static_cast<std::int32_t>(bounded) : std::numeric_limits<std::int32_t>::min();
 }
 
-// Draws counted photons for expected photons, in the order of the pixels, and gives them to `put`.
+// The same for a count that is an integer.
+CUPYSIM_FUNCTION std::int32_t clipped_count(std::int32_t count, double largest) {
+    return static_cast<double>(count) < largest ? count : static_cast<std::int32_t>(largest);
+}
+
+// Draws counted photons for expected photons, in the order of the pixels, and gives them to `put`, as double or as
+// integers.
 template <class Put>
 CUPYSIM_FUNCTION void draw_stream(NoiseState& state, const float* expected, std::int64_t n, const Put& put) {
     Deviates deviates(state, n);
@@ -423,27 +486,47 @@ CUPYSIM_FUNCTION void draw_stream(NoiseState& state, const float* expected, std:
     for (std::int64_t start = 0; start < n; start += Prepared::PIXELS) {
         const float* const means = expected + start;
         const int some = static_cast<int>(smaller(n - start, static_cast<std::int64_t>(Prepared::PIXELS)));
-        int n_trials = 0;
+        int n_trials = 0, n_small = 0, n_tiny = 0;
         float sum = 0.0f;
+#pragma omp simd reduction(+ : n_trials, n_small, n_tiny, sum)
         for (int i = 0; i < some; ++i) {
-            n_trials += is_rejected(means[i]) && means[i] != trial.mean;
+            n_small += means[i] < SMALL;
+            n_tiny += static_cast<int>(means[i] < TINY) & static_cast<int>(means[i] == means[0]);
+            n_trials += static_cast<int>(is_rejected(means[i])) & static_cast<int>(means[i] != trial.mean);
             sum += means[i] > 0.0f && means[i] < DIRECT_BELOW ? means[i] : 0.0f;
         }
         // for few pixels, the functions of the C library are fast enough
         const bool has_trials = n_trials > 3 * some / 4;
         if (has_trials) prepared.find_trials(means, some);
+        const bool in_pairs = n_small > 3 * some / 4 && n_tiny < some;
         // about as many as a pixel uses
         const int n_steps = 1 + static_cast<int>(sum / static_cast<float>(some) + 0.5f);
         for (int i = 0; i < some; ++i) {
-            const float mean = means[i];
+            float mean = means[i];
             double count;
+            if (in_pairs) {
+                std::int32_t counts[Prepared::PIXELS];
+                const int n_drawn = deviates.multiply_pairs(means + i, some - i, n_steps, counts);
+                for (int k = 0; k < n_drawn; ++k) put(start + i + k, counts[k]);
+                i += n_drawn;
+                if (i == some) break;
+                mean = means[i];
+            }
             if (mean < DIRECT_BELOW) {
                 deviates.advance(n_steps);
                 count = deviates.multiply(mean);
             } else if (mean > GAUSSIAN_ABOVE) {
-                const double width = std::sqrt(static_cast<double>(mean));
-                const float deviate = deviates.normal();
-                count = static_cast<float>(mean + width * deviate);
+                int n_drawn = 1;
+                while (i + n_drawn < some && means[i + n_drawn] > GAUSSIAN_ABOVE) ++n_drawn;
+                float drawn[Prepared::PIXELS];
+                deviates.normals(n_drawn, drawn);
+                FOR_SOME_LANES(k, n_drawn) {
+                    const double here = static_cast<double>(means[i + k]);
+                    drawn[k] = static_cast<float>(here + square_root(here) * drawn[k]);
+                }
+                for (int k = 0; k < n_drawn; ++k) put(start + i + k, drawn[k]);
+                i += n_drawn - 1;
+                continue;
             } else {
                 if (has_trials) {
                     trial = {mean, prepared.width[i], prepared.log_mean[i], prepared.constant[i]};

@@ -113,14 +113,14 @@ std::int64_t cupysim_read_reflections(const char* text, std::int64_t size, std::
 
 // Draws counted photons for expected photons, in the order of the pixels.
 void cupysim_draw_photons(NoiseState* state, const float* expected, std::int64_t n, double* counts) {
-    draw_stream(*state, expected, n, [counts](std::int64_t i, double count) { counts[i] = count; });
+    draw_stream(*state, expected, n, [counts](std::int64_t i, auto count) { counts[i] = count; });
 }
 
 // The same as integers, clipped to 0 ... `largest`; NaN becomes the smallest integer. Returns `sum` plus the counts
 // before clipping, in serial order.
 double cupysim_count_photons(NoiseState* state, const float* expected, std::int64_t n, double largest, double sum,
                              std::int32_t* counts) {
-    draw_stream(*state, expected, n, [counts, largest, &sum](std::int64_t i, double count) {
+    draw_stream(*state, expected, n, [counts, largest, &sum](std::int64_t i, auto count) {
         sum += count;
         counts[i] = clipped_count(count, largest);
     });

@@ -74,6 +74,26 @@ CUPYSIM_FUNCTION void compare_rising(const std::uint32_t* first, std::int32_t ri
 #endif
 }
 
+// Numbers that `rising_below` compares at a time.
+constexpr int FEW_RISING = 4;
+typedef std::int32_t FewIntegers __attribute__((vector_size(4 * FEW_RISING)));
+typedef std::uint32_t FewNaturals __attribute__((vector_size(4 * FEW_RISING)));
+
+// Bit i tells whether number i after *first exceeds it by less than `rise`, modulo 2^32. Numbers ascend.
+CUPYSIM_FUNCTION std::uint32_t rising_below(const std::uint32_t* first, std::int32_t rise) {
+    FewNaturals numbers;
+    std::memcpy(&numbers, first + 1, sizeof numbers);
+    const FewNaturals beyond = numbers - *first;
+    const FewIntegers below = reinterpret_cast<FewIntegers>(beyond) < rise;
+#if defined(__SSE2__)
+    return static_cast<std::uint32_t>(_mm_movemask_ps(reinterpret_cast<__m128>(below)));
+#else
+    std::uint32_t mask = 0;
+    for (int i = 0; i < FEW_RISING; ++i) mask |= static_cast<std::uint32_t>(below[i] & 1) << i;
+    return mask;
+#endif
+}
+
 // Products of the lower halves.
 CUPYSIM_FUNCTION Words product(Words a, std::uint32_t b) {
 #if defined(__AVX2__)
