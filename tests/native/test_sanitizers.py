@@ -38,8 +38,8 @@ OTHER_SHAPES = ("curved_detector", "dmin", "shape_gauss_fudge", "shape_tophat")
 EDITS = {
     "out of range": (
         "stream_noise.cuh",
-        "i < some; ++i) {\n            const float mean",
-        "i <= some; ++i) {\n            const float mean",
+        "i < some; ++i) {\n            float mean",
+        "i <= some; ++i) {\n            float mean",
     ),
     "overflow": ("tools.cpp", "10 * value + ", "INT64_MAX * value + "),
     "out of table": (
