@@ -25,7 +25,6 @@ from cupysim import (
     UnitCell,
     from_args,
     read_experiment,
-    render_gradients,
     simulate,
 )
 from cupysim.maths.laue_groups import LAUE_GROUPS, rotations
@@ -251,8 +250,6 @@ def test_halos_have_the_symmetry(group: str) -> None:
 
 def test_what_it_forbids(tmp_path: Path) -> None:
     shown = experiment(MODEL)
-    with pytest.raises(CupysimError, match="without diffuse scattering"):
-        render_gradients(shown, "structure_factors")
     with pytest.warns(UserWarning, match="diffuse scattering has no upper bound"):
         within = simulate(shown, tolerance=1.0)
     np.testing.assert_array_equal(within.array, simulate(shown).array)

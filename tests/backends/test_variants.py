@@ -85,7 +85,7 @@ def test_columns_of_gradients() -> None:
 
 def test_groups_of_columns() -> None:
     columns, groups = members("gradient.cuh", "Column"), members("launch.cuh", "Group")
-    begins = {"OF_AXES": "FAST", "OF_PANEL": "ORIGIN"}
+    begins = {"OF_AXES": "FAST", "OF_PANEL": "ORIGIN", "OF_SOURCES": "WAVELENGTH"}
     for bit, first, _ in GROUP_BITS:
         name = next(name for name, value in groups.items() if value == bit)
         assert columns[begins.get(name, name.removeprefix("OF_"))] == first
