@@ -52,3 +52,6 @@ SMALLEST_NORMAL = 2.2250738585072014e-308
 RTOL = 1e-6
 """Largest relative difference from nanoBragg of pixels and traced values that counts as equal:
 cupysim's promise for double precision."""
+
+PER_CUBIC_METRE = 1e6
+"""Grams per cubic metre in a gram per cubic centimetre."""

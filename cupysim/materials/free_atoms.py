@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cupysim.constants import ANGSTROM
+from cupysim.constants import ANGSTROM, PER_CUBIC_METRE
 from cupysim.errors import ModelError
 from cupysim.models.background import Amorphous
 from cupysim.optional_libraries import require
-
-PER_CUBIC_METRE = 1e6
-"""Grams per cubic metre in a gram per cubic centimetre."""
 
 STOL = np.linspace(0.0, 3.0, 301)
 """sin(theta)/lambda of the table (1/Angstrom)."""

@@ -10,14 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.constants import ANGSTROM
+from cupysim.constants import ANGSTROM, PER_CUBIC_METRE
 from cupysim.errors import CupysimError
 from cupysim.models.background import Amorphous
 
 FILE = "materials.toml"
-
-PER_CUBIC_METRE = 1e6
-"""Grams per cubic metre in a gram per cubic centimetre."""
 
 
 def material_names() -> tuple[str, ...]:

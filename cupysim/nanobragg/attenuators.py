@@ -17,7 +17,7 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.sensor import attenuation
 from cupysim.models.sources import Sources
 from cupysim.nanobragg.arguments import Arguments
-from cupysim.nanobragg.backgrounds import DEFAULT_EDGE
+from cupysim.nanobragg.backgrounds import illuminated_edge
 from cupysim.nanobragg.beam import beam_edge
 
 LARGEST_VARIATION = 0.05
@@ -90,9 +90,8 @@ def _with_matter(stop: Beamstop, args: Arguments, sources: Sources) -> Beamstop:
     """The beamstop with the matter of -beamstop_matter."""
     from cupysim.materials.free_atoms import free_atoms
 
-    option, edge = "-beamstop_matter", beam_edge(args)
+    option, width = "-beamstop_matter", illuminated_edge(beam_edge(args))
     material, thickness = _material_and_size(option, args.beamstop_matter, "MATERIAL,MM")
-    width = edge if edge > 0.0 else DEFAULT_EDGE
     if stop.diameter < width:
         warnings.warn(
             CupysimWarning(

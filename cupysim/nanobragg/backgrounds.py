@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cupysim.constants import ANGSTROM
+from cupysim.constants import ANGSTROM, PER_CUBIC_METRE
 from cupysim.errors import (
     CupysimError,
     CupysimWarning,
@@ -24,8 +24,6 @@ DEFAULT_EDGE = 1e-4
 """Illuminated width and height (m) if no beam size is given, as in simtbx."""
 
 MILLIMETRE = 1e-3
-PER_CUBIC_METRE = 1e6
-"""Grams per cubic metre in a gram per cubic centimetre."""
 
 SMALLEST_MOLAR_MASS = 1.0
 """Smallest molar mass (g/mol) of -MW: that of a hydrogen atom."""
@@ -60,8 +58,7 @@ def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorpho
     CupysimError
         If a value is not understood, or a file is no table.
     """
-    edge = beam_size if beam_size is not None and beam_size > 0.0 else DEFAULT_EDGE
-    found = []
+    edge, found = illuminated_edge(beam_size), []
     for value in values:
         words = _words(value)
         try:
@@ -69,6 +66,11 @@ def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorpho
         except ModelError as error:
             raise CupysimError(f"{OPTION} {value}: {error}") from error
     return tuple(found)
+
+
+def illuminated_edge(beam_size: float | None) -> float:
+    """Illuminated width and height (m) for the size of the beam, if it is given."""
+    return beam_size if beam_size is not None and beam_size > 0.0 else DEFAULT_EDGE
 
 
 def matter_of_stol(args: Arguments) -> tuple[Amorphous, ...]:

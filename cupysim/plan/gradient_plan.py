@@ -178,6 +178,8 @@ def plan_of_crystals(
     for name in wanted:
         experiment.only_crystal(1 if has_own_numbers(name) else numbered(name)[1])
     factors = experiment.structure_factors
+    # all parts have the same sources
+    sources = SourceSlopes.of(experiment, plans[0][0].plan.sources)
     found: list[GradientPlan] = []
     for number, kinds in enumerate(plans, 1):
         for each in kinds:
@@ -187,7 +189,7 @@ def plan_of_crystals(
                 own = wanted
                 if only.structure_factors is not factors:
                     own = tuple(name for name in wanted if name != FACTORS)
-                found.append(_plan_of_crystal(only, alone, own, number))
+                found.append(_plan_of_crystal(only, alone, own, number, sources))
     first, *others = found
     return replace(first, further=tuple(others)) if others else first
 
@@ -202,7 +204,11 @@ def _split_diffuse(part: KindPlan) -> list[KindPlan]:
 
 
 def _plan_of_crystal(
-    experiment: Experiment, part: KindPlan, wanted: tuple[str, ...], number: int
+    experiment: Experiment,
+    part: KindPlan,
+    wanted: tuple[str, ...],
+    number: int,
+    sources: SourceSlopes,
 ) -> GradientPlan:
     """Plan of a kind of domains of a crystal; parameters of other crystals have rows of zeros."""
     plan, shape = part.plan, experiment.crystal.shape
@@ -233,7 +239,7 @@ def _plan_of_crystal(
         names=single,
         rows=rows,
         domains=DomainSlopes.of(experiment, part.kind.setting, own),
-        sources=SourceSlopes.of(experiment, plan.sources),
+        sources=sources,
         # a part that holds only background has no structure factors
         wants_factors=FACTORS in wanted and not plan.factors.is_constant,
         fraction_slopes=fraction_slopes(experiment, single, part.angle),

@@ -62,15 +62,13 @@ class SourceSlopes:
                 wavelengths[column - WAVELENGTH] = _of_width(experiment, name)
             if name in DIVERGENCE and not without_sources(experiment, name):
                 incident[column - WAVELENGTH] = _of_divergence(experiment, name)
-        form = np.stack(
-            [
-                polarization_form_slopes(
+        forms = np.zeros((N_CHANGES, n, 6))
+        for change, form in zip(incident, forms, strict=True):
+            if change.any():
+                form[:] = polarization_form_slopes(
                     table.kahn[0], table.incident[0], table.polarization_axis[0], change
                 )
-                for change in incident
-            ]
-        )
-        return cls(wavelengths, incident, form)
+        return cls(wavelengths, incident, forms)
 
 
 def _of_wavelength(experiment: Experiment) -> np.ndarray:
