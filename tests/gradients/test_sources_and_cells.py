@@ -22,7 +22,7 @@ from cupysim import (
     simulate,
 )
 from cupysim.models.parameters import changed, current
-from cupysim.refine.fit import refine
+from cupysim.refine.fit import _bounds, refine
 from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.observation import Observation
 from cupysim.refine.report import report_lines
@@ -353,3 +353,9 @@ def test_campaigns_with_drawn_spectra_have_no_other_width(name: str, tmp_path: P
     vary = f"{name} = {{ uniform = [0.5, 2] }}\nspectrum = {{ bandwidth = 0.4, channels = 5 }}"
     with pytest.raises(CupysimError, match=f"{name}.*no effect"):
         shots_of(tmp_path, vary, 1, base=f"{WORDS} -N 4 -default_F 10 {words}")
+
+
+def test_a_fit_keeps_edge_spreads_from_becoming_negative() -> None:
+    low, high = _bounds(("edge_spread_a", "edge_spread_b:2"), np.array([0.5, 3.0]), {})
+    np.testing.assert_array_equal(low, [-0.5, -2.0])
+    np.testing.assert_array_equal(high, [2.0, 2.0])
