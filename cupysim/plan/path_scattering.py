@@ -246,8 +246,8 @@ def _of_stop(
     """
     beam = unit(experiment.frame.beam)
     rows, columns = np.meshgrid(*nodes, indexing="ij")
-    position = panel.position(columns, rows)
-    matter = _placed(stop)
+    position, matter = panel.position(columns, rows), stop.matter
+    assert matter is not None
     from_stop = position - stop.distance * beam
     cosine = from_stop @ beam / np.sqrt((from_stop**2).sum(axis=-1))
     weight = slab_transmission(stop.depth, cosine)
